@@ -1,0 +1,207 @@
+//! The viewer: takes in what arrives and carries out commands, then draws.
+
+use egui::{CentralPanel, Context, Frame, Panel, Ui};
+use web_time::Instant;
+
+use super::{Backend, Command, OpenTable, ViewAddress};
+use crate::a11y::PaintedNodes;
+use crate::net::Now;
+use crate::panels::{self, GoToRow};
+use crate::theme::{self, Palette, size};
+
+/// The viewer of what a backend knows.
+pub struct Viewer<B> {
+    backend: B,
+    /// Where the server is, for messages.
+    url: String,
+    table: Option<OpenTable>,
+    /// What to show as soon as there is a connection to ask for it.
+    wanted: Option<ViewAddress>,
+    go_to: Option<GoToRow>,
+    refused: Option<String>,
+    commands: Vec<Command>,
+}
+
+impl<B: Backend> Viewer<B> {
+    /// A viewer of the server at `url` that shows `address` first.
+    pub fn new(ctx: &Context, backend: B, url: String, address: ViewAddress) -> Self {
+        theme::install(ctx);
+        PaintedNodes::install(ctx);
+        Self {
+            backend,
+            url,
+            table: None,
+            wanted: Some(address),
+            go_to: None,
+            refused: None,
+            commands: Vec::new(),
+        }
+    }
+
+    /// The table on the screen.
+    pub fn table(&self) -> Option<&OpenTable> {
+        self.table.as_ref()
+    }
+
+    /// What is known.
+    pub fn backend(&self) -> &B {
+        &self.backend
+    }
+
+    /// For tests, which put messages in themselves.
+    pub fn backend_mut(&mut self) -> &mut B {
+        &mut self.backend
+    }
+
+    /// How what is on the screen can be shown again.
+    pub fn address(&self) -> ViewAddress {
+        let shown = self.table.as_ref().map(OpenTable::address);
+        shown.or_else(|| self.wanted.clone()).unwrap_or_default()
+    }
+
+    /// Shows something else: the address was changed by hand.
+    pub fn go_to_address(&mut self, address: ViewAddress) {
+        if address != self.address() {
+            self.wanted = Some(address);
+        }
+    }
+
+    /// Takes in what has arrived and carries out what the person asked for.
+    pub fn logic(&mut self, ctx: &Context) {
+        let now = Now::read();
+        if let Some(address) = self.wanted.take() {
+            self.show_address(address);
+        }
+        for command in std::mem::take(&mut self.commands) {
+            self.carry_out(ctx, command, now);
+        }
+        let deadline = self.backend.pump(now);
+        if let Some(table) = &mut self.table {
+            let model = self.backend.model_mut();
+            table.follow(model);
+            let visible = table.grid.visible_rows();
+            let count = u32::try_from(visible.end.saturating_sub(visible.start));
+            model.show_rows(
+                table.window,
+                visible.start,
+                count.unwrap_or(u32::MAX),
+                now.steady,
+            );
+        }
+        // What was asked for just now goes out in this frame.
+        let deadline = [deadline, self.backend.pump(now)]
+            .into_iter()
+            .flatten()
+            .min();
+        if let Some(deadline) = deadline {
+            ctx.request_repaint_after(deadline.saturating_duration_since(now.steady));
+        }
+    }
+
+    fn show_address(&mut self, address: ViewAddress) {
+        let Some(name) = address.table.clone() else {
+            return;
+        };
+        let model = self.backend.model_mut();
+        if let Some(shown) = self.table.take() {
+            model.close(shown.window);
+        }
+        self.table = Some(OpenTable::open(model, name, address));
+    }
+
+    fn carry_out(&mut self, ctx: &Context, command: Command, now: Now) {
+        let model = self.backend.model_mut();
+        match command {
+            Command::OpenTable(name) => return self.show_address(ViewAddress::table(name)),
+            Command::SetTheme(preference) => return ctx.set_theme(preference),
+            Command::ReconnectNow => return self.backend.retry_now(now),
+            Command::ShowGoTo(shown) => {
+                self.go_to = shown.then(GoToRow::default);
+                return;
+            }
+            Command::KeepMine(edit) => return model.resolve_keep_mine(edit, now.steady),
+            Command::KeepTheirs(edit) => return model.resolve_take_theirs(edit),
+            Command::Resend(edit) => return model.retry(edit, now.steady),
+            Command::DismissNotice(notice) => return model.dismiss_notice(notice),
+            Command::CycleSort { .. }
+            | Command::SetFilter { .. }
+            | Command::ClearFilters
+            | Command::Edit { .. }
+            | Command::GoToRow(_) => {}
+        }
+        let Some(table) = &mut self.table else { return };
+        match command {
+            Command::CycleSort { column, add } => table.cycle_sort(model, &column, add),
+            Command::SetFilter { column, text } => table.set_filter(model, column, text),
+            Command::ClearFilters => table.clear_filters(model),
+            Command::GoToRow(row) => table.grid.go_to_row(row),
+            Command::Edit { key, column, value } => {
+                let typed = value.to_postgres_text().unwrap_or_default();
+                self.refused = match model.edit(table.window, &key, &column, value, now.steady) {
+                    Ok(_) | Err(crate::model::EditRefused::Unchanged) => None,
+                    Err(refused) => Some(format!("“{typed}” was not saved: {refused}")),
+                };
+            }
+            _ => {}
+        }
+    }
+
+    /// Draws.
+    pub fn ui(&mut self, ui: &mut Ui) {
+        let ctx = ui.ctx().clone();
+        let frame = panels::FrameView {
+            model: self.backend.model(),
+            url: &self.url,
+            now: Instant::now(),
+            palette: Palette::of(ctx.theme()),
+        };
+        let commands = &mut self.commands;
+        let surface = Frame::NONE.fill(frame.palette.surface);
+        let backdrop = Frame::NONE.fill(frame.palette.backdrop);
+        Panel::bottom("status bar")
+            .exact_size(size::STATUS_BAR)
+            .resizable(false)
+            .frame(backdrop)
+            .show(ui, |ui| {
+                let refused = self.refused.as_deref();
+                panels::status_bar::show(ui, &frame, self.table.as_ref(), refused, commands);
+            });
+        Panel::left("tables")
+            .exact_size(size::SIDE_BAR)
+            .resizable(false)
+            .frame(backdrop)
+            .show(ui, |ui| {
+                panels::table_list::show(ui, &frame, self.table.as_ref(), commands);
+            });
+        Panel::top("table")
+            .exact_size(size::TOP_BAR)
+            .resizable(false)
+            .frame(surface)
+            .show(ui, |ui| {
+                panels::top_bar::show(ui, &frame, self.table.as_ref(), commands);
+            });
+        CentralPanel::default().frame(surface).show(ui, |ui| {
+            panels::central::show(ui, &frame, self.table.as_mut(), commands);
+        });
+        if let Some(go_to) = &mut self.go_to {
+            panels::go_to::show(&ctx, &frame, self.table.as_ref(), go_to, commands);
+        }
+        if !commands.is_empty() {
+            ctx.request_repaint();
+        }
+    }
+}
+
+impl<B: Backend> eframe::App for Viewer<B> {
+    fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
+        Self::logic(self, ctx);
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+        Self::ui(self, ui);
+    }
+
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        visuals.panel_fill.to_normalized_gamma_f32()
+    }
+}

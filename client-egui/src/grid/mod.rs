@@ -1,0 +1,28 @@
+//! The grid: one painted widget that shows a window of a table.
+//!
+//! [`show`] draws it from a [`GridView`] (what to show) and a [`GridState`] (where it is scrolled
+//! to, what is selected and edited), and says what the person asked for as
+//! [`Command`](crate::app::Command)s.
+
+mod assistive;
+mod bidi;
+mod body;
+mod cell;
+mod columns;
+mod conflict;
+mod editor;
+mod filter_row;
+mod flash;
+mod geometry;
+mod header;
+mod keyboard;
+mod scroll;
+mod scrollbar;
+mod state;
+mod text;
+mod widget;
+
+pub use scroll::{ScrollExtent, ScrollPosition};
+pub use state::{GridState, SelectedCell};
+pub(crate) use text::paint_line;
+pub use widget::{GridView, show};

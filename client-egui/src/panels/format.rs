@@ -1,0 +1,101 @@
+//! Numbers and times for people.
+
+use std::time::Duration;
+
+/// `1234567` as `1,234,567`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `"row"` or `"rows"`.
+pub fn rows(count: u64) -> &'static str {
+    if count == 1 { "row" } else { "rows" }
+}
+
+/// A reason as a sentence of its own: it starts with a capital letter.
+pub fn sentence(reason: &str) -> String {
+    let mut rest = reason.chars();
+    let first = rest.next().map(|first| first.to_uppercase().to_string());
+    first.unwrap_or_default() + rest.as_str()
+}
+
+/// A latency: `0.8 ms`, `12 ms`, `1.4 s`.
+pub fn latency(duration: Duration) -> String {
+    let millis = duration.as_secs_f64() * 1e3;
+    if millis < 9.95 {
+        format!("{millis:.1} ms")
+    } else if millis < 999.5 {
+        format!("{millis:.0} ms")
+    } else {
+        format!("{:.1} s", millis / 1e3)
+    }
+}
+
+/// About how many: `950`, `12k`, `1.2M`.
+pub fn about(number: u64) -> String {
+    let (value, unit) = match number {
+        0..1_000 => return number.to_string(),
+        1_000..1_000_000 => (number as f64 / 1e3, "k"),
+        1_000_000..1_000_000_000 => (number as f64 / 1e6, "M"),
+        _ => (number as f64 / 1e9, "G"),
+    };
+    if value < 9.95 && (value * 10.0).round() % 10.0 != 0.0 {
+        format!("{value:.1}{unit}")
+    } else {
+        format!("{value:.0}{unit}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_separated() {
+        let cases = [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (10_000_000, "10,000,000"),
+        ];
+        for (number, text) in cases {
+            assert_eq!(thousands(number), text);
+        }
+    }
+
+    #[test]
+    fn sentences_start_with_a_capital() {
+        assert_eq!(sentence("élan is gone"), "Élan is gone");
+        assert_eq!(sentence(""), "");
+    }
+
+    #[test]
+    fn large_numbers_are_rounded() {
+        let cases = [
+            (7, "7"),
+            (1_000, "1k"),
+            (1_234, "1.2k"),
+            (99_960, "100k"),
+            (10_000_000, "10M"),
+        ];
+        for (number, text) in cases {
+            assert_eq!(about(number), text);
+        }
+    }
+
+    #[test]
+    fn latencies_have_fitting_units() {
+        let cases = [(0.8, "0.8 ms"), (12.3, "12 ms"), (1_400.0, "1.4 s")];
+        for (millis, text) in cases {
+            assert_eq!(latency(Duration::from_secs_f64(millis / 1e3)), text);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! What is around the grid.
+
+pub mod central;
+pub mod format;
+pub mod go_to;
+pub mod icons;
+pub mod status_bar;
+pub mod table_list;
+pub mod top_bar;
+
+use web_time::Instant;
+
+pub use go_to::GoToRow;
+
+use crate::model::Model;
+use crate::theme::Palette;
+
+/// What every panel needs to know in a frame.
+#[derive(Clone, Copy, Debug)]
+pub struct FrameView<'a> {
+    /// Everything known.
+    pub model: &'a Model,
+    /// Where the server is.
+    pub url: &'a str,
+    /// The time of this frame.
+    pub now: Instant,
+    /// The colours.
+    pub palette: &'a Palette,
+}
+
+/// A table's name as people say it: without the schema that goes without saying.
+pub fn short_name(table: &str) -> &str {
+    table.strip_prefix("public.").unwrap_or(table)
+}

@@ -1,0 +1,148 @@
+//! The bar above the grid: which table, how many rows, which theme.
+
+use egui::{Align, Button, Layout, Rect, RichText, Sense, ThemePreference, Ui, UiBuilder, vec2};
+
+use super::format::{rows, thousands};
+use super::{FrameView, icons, short_name};
+use crate::app::{Command, OpenTable};
+use crate::model::WindowCache;
+use crate::theme::{self, PANEL_PADDING, size};
+
+/// Draws the bar.
+pub fn show(
+    ui: &mut Ui,
+    frame: &FrameView<'_>,
+    table: Option<&OpenTable>,
+    commands: &mut Vec<Command>,
+) {
+    let area = ui.max_rect().shrink2(PANEL_PADDING);
+    let layout = Layout::right_to_left(Align::Center);
+    let builder = UiBuilder::new().max_rect(area).layout(layout);
+    let mut right = ui.new_child(builder);
+    theme_switch(&mut right, frame, commands);
+    let Some(table) = table else { return };
+    if table
+        .cache(frame.model)
+        .and_then(WindowCache::total)
+        .is_some_and(|total| total > 0)
+    {
+        right.add_space(4.0);
+        let go_to = Button::new(RichText::new("Go to row").color(frame.palette.muted));
+        if right.add(go_to).on_hover_text("Ctrl+G").clicked() {
+            commands.push(Command::ShowGoTo(true));
+        }
+    }
+    let left = area.with_max_x(right.min_rect().left() - 12.0);
+    let layout = Layout::left_to_right(Align::Center);
+    let mut ui = ui.new_child(UiBuilder::new().max_rect(left).layout(layout));
+    ui.set_clip_rect(left.expand(4.0));
+    ui.label(
+        RichText::new(short_name(&table.name))
+            .font(theme::strong_font(size::TITLE))
+            .color(frame.palette.text),
+    );
+    ui.add_space(4.0);
+    ui.label(RichText::new(count(frame, table)).color(frame.palette.muted));
+    if !table.filters.is_empty() {
+        ui.add_space(4.0);
+        clear_chip(&mut ui, frame, table.filters.len(), commands);
+    }
+}
+
+/// `100,000 rows`, or `12 of 100,000 rows` with a filter; nothing while it is unknown.
+fn count(frame: &FrameView<'_>, table: &OpenTable) -> String {
+    let total = table.cache(frame.model).and_then(WindowCache::total);
+    let Some(total) = total else {
+        return String::new();
+    };
+    let of = if table.filters.is_empty() {
+        None
+    } else {
+        table.unfiltered_total
+    };
+    match of {
+        Some(all) => format!("{} of {} {}", thousands(total), thousands(all), rows(all)),
+        None => format!("{} {}", thousands(total), rows(total)),
+    }
+}
+
+fn clear_chip(ui: &mut Ui, frame: &FrameView<'_>, filters: usize, commands: &mut Vec<Command>) {
+    let palette = frame.palette;
+    let text = if filters == 1 {
+        "Clear filter"
+    } else {
+        "Clear filters"
+    };
+    let galley = ui
+        .painter()
+        .layout_no_wrap(text.to_owned(), theme::small_font(), palette.accent);
+    let size = galley.size() + vec2(38.0, 10.0);
+    let (area, response) = ui.allocate_exact_size(size, Sense::click());
+    let fill = if response.hovered() {
+        palette.hover
+    } else {
+        palette.accent_soft
+    };
+    ui.painter().rect_filled(area, area.height() / 2.0, fill);
+    let at = egui::pos2(area.left() + 12.0, area.center().y - galley.size().y / 2.0);
+    ui.painter().galley(at, galley, palette.accent);
+    icons::cross(
+        ui.painter(),
+        area.right_center() - vec2(14.0, 0.0),
+        palette.accent,
+    );
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, text));
+    if response.clicked() {
+        commands.push(Command::ClearFilters);
+    }
+}
+
+/// System, light, dark: a switch of three.
+fn theme_switch(ui: &mut Ui, frame: &FrameView<'_>, commands: &mut Vec<Command>) {
+    let palette = frame.palette;
+    let (area, _) = ui.allocate_exact_size(vec2(96.0, 30.0), Sense::hover());
+    let border = egui::Stroke::new(1.0, palette.border);
+    ui.painter().rect(
+        area,
+        8.0,
+        palette.backdrop,
+        border,
+        egui::StrokeKind::Inside,
+    );
+    let chosen = ui.ctx().options(|options| options.theme_preference);
+    let choices = [
+        (ThemePreference::System, "System theme"),
+        (ThemePreference::Light, "Light theme"),
+        (ThemePreference::Dark, "Dark theme"),
+    ];
+    for (index, (preference, name)) in choices.into_iter().enumerate() {
+        let at = area.min + vec2(index as f32 * 32.0, 0.0);
+        let part = Rect::from_min_size(at, vec2(32.0, 30.0)).shrink(3.0);
+        let id = ui.scope_id().with(name);
+        let response = ui.interact(part, id, Sense::click());
+        let is_chosen = preference == chosen;
+        let background = if is_chosen {
+            palette.surface
+        } else {
+            palette.backdrop
+        };
+        if is_chosen {
+            ui.painter()
+                .rect(part, 6.0, background, border, egui::StrokeKind::Inside);
+        }
+        let active = is_chosen || response.hovered();
+        let color = if active { palette.text } else { palette.faint };
+        match preference {
+            ThemePreference::System => icons::screen(ui.painter(), part.center(), color),
+            ThemePreference::Light => icons::sun(ui.painter(), part.center(), color),
+            ThemePreference::Dark => icons::moon(ui.painter(), part.center(), color, background),
+        }
+        response.widget_info(|| {
+            egui::WidgetInfo::selected(egui::Role::RadioButton, true, is_chosen, name)
+        });
+        if response.clicked() {
+            commands.push(Command::SetTheme(preference));
+        }
+        response.on_hover_text(name);
+    }
+}

@@ -1,0 +1,13 @@
+//! The SQL that Rowcast installs, embedded: the change log, which goes into any database
+//! ([`install_engine`]), and the demo's tables ([`install_demo`]).
+//!
+//! All of it can be run by several servers at once and any number of times. The rules for changing
+//! the SQL are in this crate's `README.md`.
+
+mod error;
+mod install;
+mod watch;
+
+pub use error::Error;
+pub use install::{Installed, install_demo, install_engine};
+pub use watch::{reconcile, unwatch, watch};

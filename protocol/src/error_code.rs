@@ -1,0 +1,43 @@
+//! Why a request was refused.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a request was refused. The socket stays open unless the code says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// The frame is not a message of this protocol. After many of them the socket is closed.
+    BadMessage,
+    /// The frame is larger than `limits.frame_bytes_max`; the socket is closed.
+    FrameTooLarge,
+    /// No watched table has this name.
+    UnknownTable,
+    /// The table has no column of this name.
+    UnknownColumn,
+    /// `start` or `count` is out of the allowed range.
+    BadRange,
+    /// The sort names a column twice, or one whose type has no order.
+    BadSort,
+    /// The filter is too large, or its operator does not fit the column.
+    BadFilter,
+    /// A value cannot be read as the column's type.
+    BadValue,
+    /// The window id is already open on this socket.
+    DuplicateWindow,
+    /// The window id is not open on this socket.
+    UnknownWindow,
+    /// More windows than `limits.windows_max`.
+    TooManyWindows,
+    /// Messages arrive faster than they can be answered; slow down.
+    RateLimited,
+    /// The column cannot be edited (generated, or the role lacks the privilege).
+    NotEditable,
+    /// The edit broke a constraint of the table; the message is PostgreSQL's.
+    EditRejected,
+    /// PostgreSQL cannot be reached now; the server keeps trying.
+    DatabaseUnavailable,
+    /// The query took longer than the server allows.
+    QueryTimeout,
+    /// A fault of the server's; it is in its log.
+    Internal,
+}

@@ -1,0 +1,405 @@
+//! One or more hand-written messages of every kind, each with the name of its golden frame.
+
+use protocol::{
+    Ack, ClientMsg, CloseWindow, Column, ColumnKind, Edit, EditOutcome, EditResult, ErrorCode,
+    ErrorMsg, Filter, FilterOp, Heartbeat, Hello, Limits, ListTables, MoveWindow, NullsOrder,
+    OpenWindow, Opened, PROTOCOL_VERSION, Ping, Pong, ResetReason, Resume, Row, RowOp, ServerMsg,
+    SortColumn, Status, TableInfo, TableSchema, Tables, Test, Update, Value, Version, ViewSpec,
+};
+
+/// The kind of a client message, as JSON names it. A new kind does not compile until it is here.
+pub(crate) fn client_kind(message: &ClientMsg) -> &'static str {
+    match message {
+        ClientMsg::ListTables(_) => "list_tables",
+        ClientMsg::Open(_) => "open",
+        ClientMsg::Move(_) => "move",
+        ClientMsg::Ack(_) => "ack",
+        ClientMsg::Close(_) => "close",
+        ClientMsg::Edit(_) => "edit",
+        ClientMsg::Ping(_) => "ping",
+    }
+}
+
+pub(crate) const CLIENT_KINDS: [&str; 7] = [
+    "list_tables",
+    "open",
+    "move",
+    "ack",
+    "close",
+    "edit",
+    "ping",
+];
+
+/// The kind of a server message, as JSON names it. A new kind does not compile until it is here.
+pub(crate) fn server_kind(message: &ServerMsg) -> &'static str {
+    match message {
+        ServerMsg::Hello(_) => "hello",
+        ServerMsg::Tables(_) => "tables",
+        ServerMsg::Opened(_) => "opened",
+        ServerMsg::Update(_) => "update",
+        ServerMsg::EditResult(_) => "edit_result",
+        ServerMsg::Status(_) => "status",
+        ServerMsg::Error(_) => "error",
+        ServerMsg::Heartbeat(_) => "heartbeat",
+        ServerMsg::Pong(_) => "pong",
+    }
+}
+
+pub(crate) const SERVER_KINDS: [&str; 9] = [
+    "hello",
+    "tables",
+    "opened",
+    "update",
+    "edit_result",
+    "status",
+    "error",
+    "heartbeat",
+    "pong",
+];
+
+pub(crate) fn client_messages() -> Vec<(&'static str, ClientMsg)> {
+    vec![
+        (
+            "client_list_tables",
+            ClientMsg::ListTables(ListTables { id: 1 }),
+        ),
+        ("client_open", ClientMsg::Open(open())),
+        ("client_open_resume", ClientMsg::Open(open_resume())),
+        (
+            "client_move",
+            ClientMsg::Move(MoveWindow {
+                window: 1,
+                generation: 2,
+                start: 7_654_321,
+                count: 60,
+                received: 41,
+            }),
+        ),
+        (
+            "client_ack",
+            ClientMsg::Ack(Ack {
+                window: 1,
+                number: 42,
+            }),
+        ),
+        ("client_close", ClientMsg::Close(CloseWindow { window: 1 })),
+        (
+            "client_edit",
+            ClientMsg::Edit(Edit {
+                id: 9,
+                window: 1,
+                key: vec![Value::Int(17)],
+                column: "price".to_owned(),
+                expected: Value::text("19.99"),
+                value: Value::text("18.49"),
+            }),
+        ),
+        ("client_ping", ClientMsg::Ping(Ping { id: 3 })),
+    ]
+}
+
+fn open() -> OpenWindow {
+    OpenWindow {
+        window: 1,
+        generation: 0,
+        view: ViewSpec {
+            table: "products".to_owned(),
+            filter: Some(every_operator()),
+            sort: vec![
+                SortColumn {
+                    column: "price".to_owned(),
+                    descending: true,
+                    nulls: Some(NullsOrder::Last),
+                },
+                SortColumn {
+                    column: "name".to_owned(),
+                    descending: false,
+                    nulls: Some(NullsOrder::First),
+                },
+                SortColumn {
+                    column: "id".to_owned(),
+                    descending: false,
+                    nulls: None,
+                },
+            ],
+        },
+        columns: vec!["id".to_owned(), "name".to_owned(), "price".to_owned()],
+        start: 0,
+        count: 50,
+        resume: None,
+    }
+}
+
+fn open_resume() -> OpenWindow {
+    OpenWindow {
+        window: 4,
+        generation: 3,
+        view: ViewSpec::table("public.events"),
+        columns: Vec::new(),
+        start: 120,
+        count: 2,
+        resume: Some(Resume {
+            version: Version("c0ffee00-0000-4000-8000-000000000001:100:104:101".to_owned()),
+            keys: vec![
+                vec![Value::Int(8), Value::text("2026-11-21T13:45:00+00:00")],
+                vec![Value::Int(9), Value::text("2026-11-21T13:46:00+00:00")],
+            ],
+        }),
+    }
+}
+
+/// A filter that uses `and`, `or`, `not` and every operator, each with as many values as it takes.
+fn every_operator() -> Filter {
+    let test = |column: &str, op, values: &[Value]| {
+        Filter::Test(Test {
+            column: column.to_owned(),
+            op,
+            values: values.to_vec(),
+        })
+    };
+    Filter::And(vec![
+        test("category", FilterOp::Eq, &[Value::text("Electronics")]),
+        test("brand", FilterOp::Ne, &[Value::text("Acme")]),
+        Filter::Or(vec![
+            test("price", FilterOp::Lt, &[Value::text("10.00")]),
+            test("price", FilterOp::Le, &[Value::Int(20)]),
+            test("rating", FilterOp::Gt, &[Value::Float(4.5)]),
+            test("rating", FilterOp::Ge, &[Value::Float(-0.0)]),
+        ]),
+        Filter::Not(Box::new(test(
+            "stock_quantity",
+            FilterOp::Between,
+            &[0.into(), 5.into()],
+        ))),
+        test("id", FilterOp::In, &[1.into(), 2.into(), 3.into()]),
+        test("name", FilterOp::Contains, &[Value::text("laptop")]),
+        test("sku", FilterOp::StartsWith, &[Value::text("ELEC-")]),
+        test("description", FilterOp::IsNull, &[]),
+        test("active", FilterOp::Eq, &[Value::Bool(true)]),
+    ])
+}
+
+pub(crate) fn server_messages() -> Vec<(&'static str, ServerMsg)> {
+    let mut messages = vec![
+        (
+            "server_hello",
+            ServerMsg::Hello(Hello {
+                protocol: PROTOCOL_VERSION,
+                server: "rowcast 0.1.0".to_owned(),
+                heartbeat_millis: 15_000,
+                limits: Limits {
+                    frame_bytes_max: 262_144,
+                    windows_max: 16,
+                    window_rows_max: 1_000,
+                },
+            }),
+        ),
+        ("server_tables", ServerMsg::Tables(tables())),
+        (
+            "server_opened",
+            ServerMsg::Opened(Opened {
+                window: 1,
+                schema: schema(),
+            }),
+        ),
+        ("server_update_snapshot", ServerMsg::Update(snapshot())),
+        ("server_update_delta", ServerMsg::Update(delta())),
+        (
+            "server_update_must_refetch",
+            ServerMsg::Update(must_refetch()),
+        ),
+        (
+            "server_error",
+            ServerMsg::Error(ErrorMsg {
+                code: ErrorCode::UnknownColumn,
+                message: "products has no column \"prise\"".to_owned(),
+                window: Some(1),
+            }),
+        ),
+        (
+            "server_error_socket",
+            ServerMsg::Error(ErrorMsg {
+                code: ErrorCode::BadMessage,
+                message: "not a message: missing field `count` at line 1 column 40".to_owned(),
+                window: None,
+            }),
+        ),
+        ("server_status_live", ServerMsg::Status(Status::Live)),
+        (
+            "server_status_stale",
+            ServerMsg::Status(Status::Stale {
+                since_micros: 1_795_268_700_123_456,
+                reason: "PostgreSQL does not answer".to_owned(),
+            }),
+        ),
+        (
+            "server_heartbeat",
+            ServerMsg::Heartbeat(Heartbeat {
+                time_micros: 1_795_268_700_123_456,
+            }),
+        ),
+        (
+            "server_pong",
+            ServerMsg::Pong(Pong {
+                id: 3,
+                time_micros: 1_795_268_700_123_456,
+            }),
+        ),
+    ];
+    messages.extend(edit_results());
+    messages
+}
+
+fn edit_results() -> Vec<(&'static str, ServerMsg)> {
+    let result = |outcome| ServerMsg::EditResult(EditResult { id: 9, outcome });
+    vec![
+        ("server_edit_result_applied", result(EditOutcome::Applied)),
+        (
+            "server_edit_result_conflict",
+            result(EditOutcome::Conflict {
+                theirs: Value::text("17.00"),
+            }),
+        ),
+        ("server_edit_result_gone", result(EditOutcome::Gone)),
+        (
+            "server_edit_result_rejected",
+            result(EditOutcome::Rejected {
+                code: ErrorCode::EditRejected,
+                message: "violates check constraint \"products_price_check\"".to_owned(),
+            }),
+        ),
+    ]
+}
+
+fn tables() -> Tables {
+    Tables {
+        id: 1,
+        tables: vec![
+            TableInfo {
+                name: "public.events".to_owned(),
+                estimated_rows: None,
+                comment: Some("What visitors did".to_owned()),
+            },
+            TableInfo {
+                name: "public.products".to_owned(),
+                estimated_rows: Some(100_000),
+                comment: None,
+            },
+        ],
+    }
+}
+
+fn schema() -> TableSchema {
+    TableSchema {
+        name: "public.products".to_owned(),
+        key: vec!["id".to_owned()],
+        columns: vec![
+            Column {
+                name: "id".to_owned(),
+                kind: ColumnKind::Int,
+                type_name: "bigint".to_owned(),
+                nullable: false,
+                editable: false,
+                sortable: true,
+                labels: Vec::new(),
+                comment: None,
+            },
+            Column {
+                name: "size".to_owned(),
+                kind: ColumnKind::Enum,
+                type_name: "shirt_size".to_owned(),
+                nullable: true,
+                editable: true,
+                sortable: true,
+                labels: vec!["S".to_owned(), "M".to_owned(), "L".to_owned()],
+                comment: Some("As on the label".to_owned()),
+            },
+        ],
+    }
+}
+
+fn row(id: i64, cells: Vec<Value>) -> Row {
+    Row {
+        key: vec![Value::Int(id)],
+        cells,
+    }
+}
+
+/// The first update of a window, with a value of every variant.
+fn snapshot() -> Update {
+    Update {
+        window: 1,
+        generation: 0,
+        number: 1,
+        from: None,
+        to: Version("c0ffee00-0000-4000-8000-000000000001:100:104:101".to_owned()),
+        must_refetch: None,
+        start: 0,
+        total: 2,
+        rows: vec![
+            RowOp::Row(row(
+                1,
+                vec![
+                    Value::Null,
+                    Value::Bool(true),
+                    Value::Int(i64::MAX),
+                    Value::Float(1.5),
+                    Value::text("Laptop 笔记本 \"quoted\""),
+                ],
+            )),
+            RowOp::Row(row(
+                2,
+                vec![
+                    Value::text(""),
+                    Value::Bool(false),
+                    Value::Int(i64::MIN),
+                    Value::Float(-0.0),
+                    Value::text("19.99"),
+                ],
+            )),
+        ],
+        edits: Vec::new(),
+        changed_at_micros: None,
+    }
+}
+
+fn delta() -> Update {
+    Update {
+        window: 1,
+        generation: 2,
+        number: 42,
+        from: Some(Version(
+            "c0ffee00-0000-4000-8000-000000000001:100:104:101".to_owned(),
+        )),
+        to: Version("c0ffee00-0000-4000-8000-000000000001:105:105:".to_owned()),
+        must_refetch: None,
+        start: 7_654_321,
+        total: 10_000_000,
+        rows: vec![
+            RowOp::Row(row(70, vec![Value::Int(70), Value::text("18.49")])),
+            RowOp::Keep { from: 0, count: 57 },
+            RowOp::Patch {
+                from: 58,
+                cells: vec![(1, Value::text("18.49"))],
+            },
+        ],
+        edits: vec![9],
+        changed_at_micros: Some(1_795_268_700_123_456),
+    }
+}
+
+fn must_refetch() -> Update {
+    Update {
+        window: 4,
+        generation: 3,
+        number: 1,
+        from: None,
+        to: Version("c0ffee00-0000-4000-8000-000000000002:200:200:".to_owned()),
+        must_refetch: Some(ResetReason::EpochChanged),
+        start: 0,
+        total: 0,
+        rows: Vec::new(),
+        edits: Vec::new(),
+        changed_at_micros: None,
+    }
+}

@@ -1,0 +1,64 @@
+//! From the log's rows to what a batch did to each table.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use protocol::ResetReason;
+use view_index::{RowKey, Side, TableChanges};
+
+use crate::db::catalog::Catalog;
+use crate::db::decode::row_from_json;
+use crate::db::log::{LogEntry, LogOp};
+
+/// The log's rows, grouped by table, with their images read. What each row is at the end is still to
+/// be added. A table that the catalogue does not know, or describes otherwise, is to be rebuilt.
+pub fn by_table(
+    entries: Vec<LogEntry>,
+    catalog: &Catalog,
+) -> HashMap<u32, Result<TableChanges, ResetReason>> {
+    let mut tables = HashMap::new();
+    for entry in entries {
+        let table = tables
+            .entry(entry.table)
+            .or_insert_with(|| Ok(TableChanges::default()));
+        let Ok(changes) = table else { continue };
+        match side(&entry, catalog) {
+            Ok(side) => {
+                let at = entry.changed_at_micros;
+                changes.sides.push(side);
+                changes.changed_at_micros = Some(
+                    changes
+                        .changed_at_micros
+                        .map_or(at, |oldest| oldest.min(at)),
+                );
+            }
+            Err(reason) => *table = Err(reason),
+        }
+    }
+    tables
+}
+
+fn side(entry: &LogEntry, catalog: &Catalog) -> Result<Side, ResetReason> {
+    let (appeared, image) = match &entry.op {
+        LogOp::Image(appeared, image) => (*appeared, image),
+        LogOp::Truncated => return Err(ResetReason::Truncated),
+        LogOp::SchemaChanged => return Err(ResetReason::SchemaChanged),
+    };
+    let table = catalog.get(entry.table).ok_or(ResetReason::SchemaChanged)?;
+    let row = row_from_json(table, image).map_err(|error| {
+        tracing::info!(table = table.sql_name, %error, "a change does not fit the catalogue");
+        ResetReason::SchemaChanged
+    })?;
+    Ok(Side {
+        xid: entry.xid,
+        appeared,
+        row: Arc::new(row),
+    })
+}
+
+/// The rows that a batch touched, each once.
+pub fn touched(changes: &TableChanges) -> Vec<RowKey> {
+    let mut seen = HashSet::new();
+    let keys = changes.sides.iter().map(|side| &side.row.key);
+    keys.filter(|key| seen.insert(*key)).cloned().collect()
+}

@@ -1,0 +1,345 @@
+//! Reads the change log, one transaction per batch.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use futures_util::future::try_join_all;
+use protocol::{ResetReason, Status, Version};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_postgres::{Config, NoTls, Statement};
+use tokio_util::sync::CancellationToken;
+use view_index::{RowKey, Snapshot, TableChanges};
+
+use super::batch::{Batch, Mark, TableBatch};
+use super::decode::{by_table, touched};
+use super::sabotage::Sabotage;
+use super::wakefulness::take_leadership;
+use crate::db::catalog::{Catalog, TableDef};
+use crate::db::log::{LogEntry, LogError, LogMark, LogReader, describe};
+use crate::fanout::{Relay, Router};
+use crate::limits::{BATCH_SIDES_MAX, READER_TIMEOUT, RECONNECT_BACKOFF};
+use crate::views::CatalogStore;
+
+/// Called inside each batch's transaction, before anyone is told of the batch: with the name of the
+/// exported snapshot, for `SET TRANSACTION SNAPSHOT`, and the version that clients will see. For tests,
+/// which compare every version with the same query at that snapshot.
+pub type SnapshotHook =
+    Arc<dyn Fn(String, Version) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// What wakes the reader.
+#[derive(Debug, Default)]
+pub struct Wake {
+    /// PostgreSQL notified.
+    pub notified: Arc<Notify>,
+    /// A view waits for the log to be read past a snapshot of its own.
+    pub requested: Notify,
+}
+
+/// Reads the change log and hands batches to the router, in order and without gaps.
+pub struct Reader {
+    /// A direct connection; a pooler would lose its locks.
+    pub config: Config,
+    /// What the log's images are read by.
+    pub catalog: Arc<CatalogStore>,
+    /// Where batches go.
+    pub router: Arc<Router>,
+    /// What wakes it.
+    pub wake: Arc<Wake>,
+    /// The other servers, if there are any.
+    pub relay: Option<Relay>,
+    /// Whether what is shown follows the database.
+    pub status: watch::Sender<Status>,
+    /// When the leader was last heard of.
+    pub heard: Instant,
+    /// See [`SnapshotHook`].
+    pub hook: Option<SnapshotHook>,
+    /// See [`Sabotage`].
+    pub sabotage: Option<Sabotage>,
+}
+
+/// One connection's worth of reading.
+pub(super) struct Session {
+    pub(super) log: LogReader,
+    /// How to read rows of each table by key, as the catalogue described it then.
+    current: HashMap<u32, (Arc<TableDef>, Statement)>,
+}
+
+impl Reader {
+    /// Reads until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut backoff = RECONNECT_BACKOFF.0;
+        loop {
+            let ended = tokio::select! {
+                () = stop.cancelled() => return,
+                ended = self.connect_and_read() => ended,
+            };
+            let Err(error) = ended;
+            self.relay.iter().for_each(Relay::resign);
+            if matches!(*self.status.borrow(), Status::Live) {
+                tracing::warn!(%error, "lost the change log; reconnecting");
+                backoff = RECONNECT_BACKOFF.0;
+                let reason = "the database cannot be reached".to_owned();
+                self.status.send_replace(Status::Stale {
+                    since_micros: now_micros(),
+                    reason,
+                });
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = sleep(backoff) => {}
+            }
+            backoff = (backoff * 2).min(RECONNECT_BACKOFF.1);
+        }
+    }
+
+    async fn connect_and_read(&mut self) -> Result<std::convert::Infallible, ReadError> {
+        let (client, connection) = in_time(self.config.connect(NoTls)).await?;
+        let driver = tokio::spawn(connection);
+        let _abort = AbortOnDrop(driver.abort_handle());
+        let mut session = Session {
+            log: in_time(LogReader::new(client)).await?,
+            current: HashMap::new(),
+        };
+        self.catalog.reload().await?;
+        self.read(&mut session, false).await?;
+        self.status.send_replace(Status::Live);
+        loop {
+            let leads =
+                self.relay.is_none() || in_time(take_leadership(session.log.client())).await?;
+            if leads {
+                self.lead(&mut session).await?;
+            } else {
+                self.follow(&mut session).await?;
+            }
+        }
+    }
+
+    /// Reads one batch and hands it on; `true` if anything had changed.
+    pub(super) async fn read(
+        &self,
+        session: &mut Session,
+        publish: bool,
+    ) -> Result<bool, ReadError> {
+        let batch = Arc::new(in_time(self.read_batch(session)).await?);
+        let changed = !batch.is_empty();
+        self.router.deliver(&batch);
+        if publish && let Some(relay) = &self.relay {
+            relay.publish(&batch);
+        }
+        in_time(session.log.commit()).await?;
+        Ok(changed)
+    }
+
+    /// Opens the batch's transaction and reads it; the caller commits.
+    async fn read_batch(&self, session: &mut Session) -> Result<Batch, ReadError> {
+        let held = self.router.mark();
+        let seen = held
+            .as_ref()
+            .map_or_else(everything, |mark| mark.snapshot.clone());
+        let seen = self
+            .sabotage
+            .map_or(seen.clone(), |sabotage| sabotage.seen(&seen));
+        let (log, entries) = session.log.begin(&seen, BATCH_SIDES_MAX + 1).await?;
+        let LogMark {
+            snapshot,
+            epoch,
+            pruned,
+        } = log;
+        let Some(epoch) = epoch else {
+            session.log.commit().await?;
+            let made = session.log.epoch().await?;
+            tracing::info!(epoch = made, "began a new change log");
+            return Box::pin(self.read_batch(session)).await;
+        };
+        let next = Mark { epoch, snapshot };
+        let reset = match &held {
+            None => None,
+            Some(held) if held.epoch != next.epoch => Some(ResetReason::EpochChanged),
+            Some(held) if pruned.is_some_and(|pruned| !held.snapshot.covers(&pruned)) => {
+                Some(ResetReason::HistoryExpired)
+            }
+            // Even naming the changed tables would take too long after a very large transaction.
+            Some(_) if entries.len() > BATCH_SIDES_MAX => Some(ResetReason::TooManyChanges),
+            Some(_) => None,
+        };
+        let prev = match (&held, reset) {
+            (Some(held), None) => held.snapshot.clone(),
+            _ => next.snapshot.clone(),
+        };
+        let tables = if reset.is_some() || held.is_none() {
+            HashMap::new()
+        } else {
+            self.read_tables(session, entries).await?
+        };
+        let batch = Batch {
+            prev,
+            next,
+            tables,
+            reset,
+        };
+        if let Some(hook) = &self.hook
+            && (!batch.is_empty() || held.is_none_or(|held| held != batch.next))
+        {
+            let exported = session.log.export_snapshot().await?;
+            hook(exported, batch.next.version()).await;
+        }
+        Ok(batch)
+    }
+
+    async fn read_tables(
+        &self,
+        session: &mut Session,
+        mut entries: Vec<LogEntry>,
+    ) -> Result<HashMap<u32, TableBatch>, ReadError> {
+        if entries.is_empty() {
+            return Ok(HashMap::new());
+        }
+        if let Some(sabotage) = self.sabotage {
+            sabotage.entries(&mut entries);
+        }
+        let catalog = self.catalog.current();
+        let mut tables = by_table(entries, &catalog);
+        if let Err(error) = self.read_current(session, &catalog, &mut tables).await? {
+            tracing::info!(%error, "changed rows do not fit the catalogue");
+            tables
+                .values_mut()
+                .for_each(|table| *table = Err(ResetReason::SchemaChanged));
+        }
+        if tables
+            .values()
+            .any(|table| matches!(table, Err(ResetReason::SchemaChanged)))
+        {
+            session.current.clear();
+            self.catalog.reload().await?;
+        }
+        let batch = |(oid, table): (u32, Result<TableChanges, ResetReason>)| {
+            let batch = match (table, catalog.get(oid)) {
+                (Ok(changes), Some(def)) => TableBatch::Changes {
+                    layout: def.layout(),
+                    changes: Arc::new(changes),
+                },
+                (Ok(_), None) => TableBatch::Rebuild(ResetReason::SchemaChanged),
+                (Err(reason), _) => TableBatch::Rebuild(reason),
+            };
+            (oid, batch)
+        };
+        Ok(tables.into_iter().map(batch).collect())
+    }
+
+    /// Adds what every touched row is at the end of the batch. The inner error means that a table is
+    /// not what the catalogue says; the transaction is of no more use then.
+    async fn read_current(
+        &self,
+        session: &mut Session,
+        catalog: &Catalog,
+        tables: &mut HashMap<u32, Result<TableChanges, ResetReason>>,
+    ) -> Result<Result<(), LogError>, ReadError> {
+        let mut asked: Vec<(&mut TableChanges, Vec<RowKey>, u32)> = Vec::new();
+        for (&oid, table) in tables.iter_mut() {
+            let (Ok(changes), Some(def)) = (table.as_mut(), catalog.get(oid)) else {
+                continue;
+            };
+            let is_prepared = session
+                .current
+                .get(&oid)
+                .is_some_and(|(held, _)| held == def);
+            if !is_prepared {
+                match session.log.prepare_current(def).await {
+                    Ok(statement) => drop(session.current.insert(oid, (def.clone(), statement))),
+                    Err(error) => return is_stale_catalog(error).map(Err),
+                }
+            }
+            let keys = touched(changes);
+            asked.push((changes, keys, oid));
+        }
+        let queries = asked.iter().filter_map(|(_, keys, oid)| {
+            let (def, statement) = session.current.get(oid)?;
+            Some(session.log.current(def, statement, keys))
+        });
+        let found = match try_join_all(queries).await {
+            Ok(found) => found,
+            Err(error) => return is_stale_catalog(error).map(Err),
+        };
+        for ((changes, keys, _), rows) in asked.into_iter().zip(found) {
+            let mut rows: HashMap<RowKey, _> = rows
+                .into_iter()
+                .map(|row| (row.key.clone(), Arc::new(row)))
+                .collect();
+            changes.current = keys
+                .into_iter()
+                .map(|key| {
+                    let row = rows.remove(&key);
+                    (key, row)
+                })
+                .collect();
+            if let Some(sabotage) = self.sabotage {
+                sabotage.current(changes);
+            }
+        }
+        Ok(Ok(()))
+    }
+}
+
+/// A snapshot that sees everything: before the first batch nothing is to be read.
+pub(super) fn everything() -> Snapshot {
+    Snapshot::new(u64::MAX, u64::MAX, [])
+}
+
+/// Microseconds since 1970 by this server's clock.
+pub fn now_micros() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Errors that mean the catalogue is out of date are no reason to reconnect.
+fn is_stale_catalog(error: LogError) -> Result<LogError, ReadError> {
+    let is_stale = match &error {
+        LogError::Decode(_) => true,
+        LogError::Database(error) => error.code().is_some_and(|code| {
+            // A lock timeout: the table is being altered.
+            code.code().starts_with("42") || ["0A000", "55P03"].contains(&code.code())
+        }),
+        LogError::Unreadable(_) => false,
+    };
+    if is_stale {
+        Ok(error)
+    } else {
+        Err(error.into())
+    }
+}
+
+/// Gives up on a PostgreSQL that does not answer: a connection can fall silent without breaking.
+pub(super) async fn in_time<T, E: Into<ReadError>>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, ReadError> {
+    match timeout(READER_TIMEOUT, work).await {
+        Ok(done) => done.map_err(Into::into),
+        Err(_) => Err(ReadError::Silent),
+    }
+}
+
+struct AbortOnDrop(tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Why reading ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReadError {
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error("{}", describe(.0))]
+    Connection(#[from] tokio_postgres::Error),
+    #[error("the catalogue cannot be read: {0}")]
+    Catalog(#[from] sqlx::Error),
+    #[error("PostgreSQL does not answer")]
+    Silent,
+}

@@ -1,0 +1,225 @@
+//! What the user sets, by flags and environment variables. [`crate::ServerOptions`] is what becomes
+//! of it.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::http::health::VERSION;
+use crate::http::origin::Origin;
+use crate::limits::POOL_SIZE;
+use crate::{Database, Demo, ServerOptions};
+
+/// Products that the demo starts with.
+const DEMO_PRODUCTS: u64 = 100_000;
+
+/// Shows any PostgreSQL table as a live grid.
+///
+/// Without DATABASE_URL a private PostgreSQL is started, with demo tables in it. With DATABASE_URL
+/// nothing is added to that database but the schema `rowcast` (unless --demo is given); choose the
+/// tables to show with: SELECT rowcast.watch('my_table').
+#[derive(Clone, Debug, Parser)]
+#[command(name = "rowcast", version = VERSION, about, long_about)]
+pub struct Config {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// How to reach it.
+    #[command(flatten)]
+    pub network: Network,
+    /// Where the data is.
+    #[command(flatten)]
+    pub data: Data,
+    /// What the log looks like; RUST_LOG chooses what is in it (such as `info`,
+    /// `server=debug,info`).
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Pretty)]
+    pub log_format: LogFormat,
+}
+
+/// Everything but serving.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum Command {
+    /// Asks the server on HOST and PORT whether it is ready; succeeds if it is. For containers.
+    Healthcheck,
+}
+
+/// How to reach the server.
+#[derive(Clone, Debug, Args)]
+pub struct Network {
+    /// The address to listen on. 127.0.0.1 lets only this machine connect, 0.0.0.0 every machine.
+    #[arg(long, global = true, env = "HOST", value_parser = parse_host,
+          default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub host: IpAddr,
+    /// The TCP port to listen on.
+    #[arg(long, global = true, env = "PORT", default_value_t = 8080)]
+    pub port: u16,
+    /// A web origin whose pages may connect besides the server's own, such as
+    /// `https://rowcast.example`; also needed for the server's own name behind a proxy. Repeatable,
+    /// or separated by commas.
+    #[arg(
+        long,
+        env = "ROWCAST_ALLOWED_ORIGINS",
+        value_delimiter = ',',
+        value_name = "ORIGIN"
+    )]
+    pub allowed_origin: Vec<Origin>,
+    /// The folder with the built web viewer [default: web-dist beside the program, else
+    /// target/web-dist]
+    #[arg(long, env = "ROWCAST_WEB_DIR", value_name = "FOLDER")]
+    pub web_dir: Option<PathBuf>,
+}
+
+/// Where the data is.
+#[derive(Clone, Debug, Args)]
+pub struct Data {
+    /// The PostgreSQL to use, such as postgres://user:password@host:5432/database. Without it a
+    /// private one is started.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<String>,
+    /// The Redis through which several servers tell each other of changes, such as
+    /// redis://host:6379. Without it this server works alone.
+    #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL")]
+    pub redis_url: Option<String>,
+    /// The folder for the private PostgreSQL's data.
+    #[arg(
+        long,
+        env = "ROWCAST_DATA_DIR",
+        default_value = "./.rowcast",
+        value_name = "FOLDER"
+    )]
+    pub data_dir: PathBuf,
+    /// Connections to PostgreSQL for queries; a few more are used for the change log.
+    #[arg(long, env = "ROWCAST_POOL_SIZE", default_value_t = POOL_SIZE,
+          value_parser = clap::value_parser!(u32).range(2..=1_000))]
+    pub pool_size: u32,
+    /// Install and fill the demo tables in the database of DATABASE_URL too.
+    #[arg(long, env = "ROWCAST_DEMO")]
+    pub demo: bool,
+    /// Products to fill the demo with if it is empty; 0 for no demo tables at all.
+    #[arg(long, env = "ROWCAST_SEED_PRODUCTS", default_value_t = DEMO_PRODUCTS, value_name = "N")]
+    pub seed_products: u64,
+}
+
+/// What the log looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object per line.
+    Json,
+}
+
+impl Config {
+    /// The options that a server is started with.
+    pub fn into_options(self) -> ServerOptions {
+        // An empty variable, as compose files set it, is none.
+        let set = |url: Option<String>| url.filter(|url| !url.trim().is_empty());
+        let Data {
+            database_url,
+            redis_url,
+            data_dir,
+            pool_size,
+            demo,
+            seed_products,
+        } = self.data;
+        let (database, wants_demo) = match set(database_url) {
+            Some(url) => (Database::Url(url), demo),
+            None => (
+                Database::Private(private_postgres::Options::durable(
+                    data_dir.join("postgres"),
+                )),
+                true,
+            ),
+        };
+        let demo = (wants_demo && seed_products > 0).then_some(Demo {
+            products: seed_products,
+        });
+        ServerOptions {
+            pool_size,
+            redis_url: set(redis_url),
+            demo,
+            allowed_origins: self.network.allowed_origin,
+            web_dir: self.network.web_dir.unwrap_or_else(default_web_dir),
+            ..ServerOptions::new(database)
+        }
+    }
+}
+
+fn parse_host(text: &str) -> Result<IpAddr, String> {
+    if text.eq_ignore_ascii_case("localhost") {
+        return Ok(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    text.parse().map_err(|_| {
+        "it must be an IP address of this machine, such as 127.0.0.1 or 0.0.0.0".to_owned()
+    })
+}
+
+fn default_web_dir() -> PathBuf {
+    let beside = std::env::current_exe().ok().and_then(|program| {
+        let folder = program.parent()?.join("web-dist");
+        folder.is_dir().then_some(folder)
+    });
+    beside.unwrap_or_else(|| PathBuf::from("target/web-dist"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::Config;
+    use crate::Database;
+
+    fn parse(arguments: &[&str]) -> Result<Config, clap::Error> {
+        Config::try_parse_from([&["rowcast"], arguments].concat())
+    }
+
+    #[test]
+    fn help_names_every_variable_and_default() {
+        Config::command().debug_assert();
+        let help = Config::command().render_long_help().to_string();
+        for word in [
+            "HOST",
+            "127.0.0.1",
+            "PORT",
+            "8080",
+            "DATABASE_URL",
+            "REDIS_URL",
+            "RUST_LOG",
+            "ROWCAST_DATA_DIR",
+            "./.rowcast",
+            "LOG_FORMAT",
+            "web-dist",
+            "100000",
+        ] {
+            assert!(help.contains(word), "{word} is not in:\n{help}");
+        }
+    }
+
+    #[test]
+    fn a_database_of_the_users_own_gets_no_demo_unless_asked() {
+        let url = "--database-url=postgres://me@db/mine";
+        let own = parse(&[url]).unwrap().into_options();
+        assert!(matches!(own.database, Database::Url(_)) && own.demo.is_none());
+        let asked = parse(&[url, "--demo", "--seed-products", "7"])
+            .unwrap()
+            .into_options();
+        assert_eq!(asked.demo.unwrap().products, 7);
+        let private = parse(&["--database-url=", "--data-dir=/d"])
+            .unwrap()
+            .into_options();
+        assert_eq!(private.demo.unwrap().products, 100_000);
+        let Database::Private(options) = private.database else {
+            panic!("not private")
+        };
+        assert_eq!(options.data_dir, std::path::Path::new("/d/postgres"));
+    }
+
+    #[test]
+    fn bad_values_are_explained() {
+        let says = |arguments: &[&str]| parse(arguments).unwrap_err().to_string();
+        assert!(says(&["--allowed-origin", "good.example"]).contains("looks like https://"));
+        assert!(says(&["--host", "here"]).contains("such as 127.0.0.1"));
+        assert!(says(&["--pool-size", "1"]).contains("2..=1000"));
+    }
+}

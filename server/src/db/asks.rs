@@ -1,0 +1,140 @@
+//! What only PostgreSQL can say: what a constant means, whether a condition holds for an image, and where
+//! a text stands in an order.
+
+use protocol::Value;
+use sqlx::postgres::PgPool;
+use sqlx::{AssertSqlSafe, Row};
+use view_index::{Placement, TableChanges, TableRow, Verdicts};
+
+use super::catalog::{ColumnDef, TableDef};
+use super::decode::row_to_json;
+use super::query::Condition;
+
+/// The canonical texts of constants: what PostgreSQL reads each as, written the way rows are written.
+///
+/// # Errors
+/// If one cannot be read as its column's type; PostgreSQL's message names it.
+pub async fn canonical(
+    pool: &PgPool,
+    constants: &[(&ColumnDef, String)],
+) -> Result<Vec<String>, sqlx::Error> {
+    if constants.is_empty() {
+        return Ok(Vec::new());
+    }
+    let one = |(nth, (column, _)): (usize, &(&ColumnDef, String))| {
+        let cast = format!("to_json(${nth}::text::{})", column.sql_type);
+        if column.nested {
+            format!("{cast}::text")
+        } else {
+            format!("{cast} #>> '{{}}'")
+        }
+    };
+    let list: Vec<String> = (1..).zip(constants).map(one).collect();
+    let sql = format!("SELECT ARRAY[{}]", list.join(", "));
+    let mut query = sqlx::query(AssertSqlSafe(sql));
+    for (_, text) in constants {
+        query = query.bind(text);
+    }
+    query.fetch_one(pool).await?.try_get(0)
+}
+
+/// Whether each condition holds for each image and each current row: one statement.
+///
+/// # Errors
+/// If PostgreSQL cannot evaluate them.
+pub async fn verdicts(
+    pool: &PgPool,
+    table: &TableDef,
+    conditions: &[&Condition],
+    changes: &TableChanges,
+) -> Result<Verdicts, sqlx::Error> {
+    if conditions.is_empty() {
+        return Ok(Verdicts::default());
+    }
+    let image = |row: &TableRow| row_to_json(table, row);
+    let mut images: Vec<String> = changes.sides.iter().map(|side| image(&side.row)).collect();
+    let sides = images.len();
+    images.extend(changes.current.iter().map(|(_, row)| {
+        row.as_ref()
+            .map_or_else(|| "{}".to_owned(), |row| image(row))
+    }));
+    let mut list = Vec::with_capacity(conditions.len());
+    let mut params = Vec::new();
+    for condition in conditions {
+        list.push(format!("({})", condition.renumbered(params.len() + 1)));
+        params.extend(&condition.params);
+    }
+    let sql = format!(
+        "SELECT ARRAY[{}] FROM unnest($1::text[]) WITH ORDINALITY AS i(image, nth), \
+         json_populate_record(NULL::{}, i.image::json) AS t ORDER BY i.nth",
+        list.join(", "),
+        table.sql_name,
+    );
+    let mut query = sqlx::query(AssertSqlSafe(sql)).bind(&images);
+    for param in params {
+        query = query.bind(param);
+    }
+    let mut all = Vec::with_capacity(images.len() * conditions.len());
+    for row in query.fetch_all(pool).await? {
+        let verdicts: Vec<Option<bool>> = row.try_get(0)?;
+        all.extend(verdicts);
+    }
+    let current = all.split_off(sides * conditions.len());
+    Ok(Verdicts {
+        conditions: conditions.len(),
+        sides: all,
+        current,
+    })
+}
+
+/// Where new texts stand among `bounds`, which are ascending and distinct: one statement.
+///
+/// # Errors
+/// If PostgreSQL cannot order them.
+pub async fn placements(
+    pool: &PgPool,
+    sql_type: &str,
+    collation: Option<&str>,
+    texts: &[String],
+    bounds: &[String],
+) -> Result<Vec<Placement>, sqlx::Error> {
+    let collate = collation
+        .map(|name| format!(" COLLATE {name}"))
+        .unwrap_or_default();
+    let sql = format!(
+        "SELECT text, bucket, coalesce(bucket > 0 AND bounds[bucket] = value{collate}, false), \
+                dense_rank() OVER (ORDER BY value{collate}) \
+           FROM (SELECT n.text, n.text::{sql_type} AS value, b.bounds, \
+                        CASE WHEN cardinality(b.bounds) = 0 THEN 0 \
+                             ELSE width_bucket(n.text::{sql_type}{collate}, b.bounds) END AS bucket \
+                   FROM (SELECT DISTINCT text COLLATE \"C\" AS text FROM unnest($1::text[]) AS text) n, \
+                        (SELECT $2::text[]::{sql_type}[] AS bounds) b) asked"
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .bind(texts)
+        .bind(bounds)
+        .fetch_all(pool)
+        .await?;
+    let placement = |row: sqlx::postgres::PgRow| {
+        let bucket: i32 = row.try_get(1)?;
+        Ok(Placement {
+            text: row.try_get(0)?,
+            bucket: usize::try_from(bucket).unwrap_or(0),
+            equals_bound: row.try_get(2)?,
+            place: row.try_get(3)?,
+        })
+    };
+    rows.into_iter().map(placement).collect()
+}
+
+/// A canonical text as the value that rows hold.
+pub fn value_of(column: &ColumnDef, text: &str) -> Value {
+    use protocol::ColumnKind;
+    let parsed = match column.shown.kind {
+        ColumnKind::Bool => text.parse().ok().map(Value::Bool),
+        ColumnKind::Int => text.parse().ok().map(Value::Int),
+        ColumnKind::Float => text.parse().ok().map(Value::Float),
+        _ => None,
+    };
+    parsed.unwrap_or_else(|| Value::text(text))
+}

@@ -1,0 +1,12 @@
+//! The only place that runs SQL.
+//!
+//! It never decides what to ask or when; it turns questions into statements and rows into types.
+
+pub mod asks;
+pub mod catalog;
+pub mod decode;
+pub mod edit;
+pub mod log;
+pub mod pool;
+pub mod query;
+pub mod rows;

@@ -1,0 +1,170 @@
+//! Every bound of the server, with its unit.
+
+use std::time::Duration;
+
+// ---- The change log ----
+
+/// Log rows read in one batch; beyond it the changed tables' views are rebuilt.
+pub const BATCH_SIDES_MAX: usize = 20_000;
+/// The shortest time between two reads of the log while changes keep coming.
+pub const READ_INTERVAL: Duration = Duration::from_millis(1);
+/// How long the reader stays awake (and writers need not notify) after the last change.
+pub const AWAKE_LINGER: Duration = Duration::from_millis(6);
+/// How often a sleeping reader looks by itself, should a notification be lost.
+pub const BACKSTOP_INTERVAL: Duration = Duration::from_secs(1);
+/// How often a sleeping reader looks where no notification can be relied upon.
+pub const UNNOTIFIED_POLL: Duration = Duration::from_millis(20);
+/// First and longest pause between looks for writers that were told not to notify and still run.
+pub const SILENCED_POLL: (Duration, Duration) =
+    (Duration::from_millis(1), Duration::from_millis(250));
+/// How long a follower waits for the leader's batch after its own notification.
+pub const FOLLOWER_PATIENCE: Duration = Duration::from_millis(20);
+/// How often the leader says where it is.
+pub const LEADER_HEARTBEAT: Duration = Duration::from_millis(250);
+/// A leader not heard of for so long is not relied upon.
+pub const LEADER_SILENCE_MAX: Duration = Duration::from_secs(1);
+/// How often a follower without a leader reads the log.
+pub const LEADERLESS_POLL: Duration = Duration::from_millis(50);
+/// A batch larger than this is not published: followers read the log instead.
+pub const PUBLISH_BYTES_MAX: usize = 1 << 20;
+/// Batches waiting between Redis and the reader.
+pub const RELAY_QUEUE: usize = 1_024;
+/// How old a change must be before it is deleted from the log.
+pub const LOG_RETENTION: Duration = Duration::from_secs(300);
+/// How often old changes are deleted and new partitions looked for.
+pub const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(10);
+/// How long any statement of the reader may take before its connection is given up.
+pub const READER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often the listening connection is tested.
+pub const LISTENER_HEARTBEAT: Duration = Duration::from_secs(5);
+/// First and longest pause between attempts to reconnect to PostgreSQL.
+pub const RECONNECT_BACKOFF: (Duration, Duration) =
+    (Duration::from_millis(100), Duration::from_secs(5));
+
+/// Longest pause between attempts to reconnect to Redis.
+pub const REDIS_BACKOFF_MAX: Duration = Duration::from_secs(2);
+
+// ---- Tables, views and windows ----
+
+/// Batches waiting for one table; a table that falls further behind rebuilds its views.
+pub const TABLE_FEED_QUEUE: usize = 1_024;
+/// Requests waiting for one table.
+pub const TABLE_COMMAND_QUEUE: usize = 1_024;
+/// Images of one table's recent changes kept for resuming clients and late fetches.
+pub const HISTORY_SIDES_MAX: usize = 50_000;
+/// Queries under way at once for the rows of one view.
+pub const FETCHES_PER_VIEW_MAX: usize = 4;
+/// Rows fetched beyond a missing range on each side, so that small moves need no query.
+pub const FETCH_MARGIN: u64 = 100;
+/// A view keeps rows this far around its windows when it lets go of others.
+pub const KEEP_MARGIN: u64 = 300;
+/// A view lets go of rows when it holds this many more than its windows need.
+pub const RELEASE_SLACK: usize = 2_000;
+/// A view without windows is dropped after this time.
+pub const VIEW_IDLE_MAX: Duration = Duration::from_secs(30);
+/// Pause before a failed query of a view is tried again.
+pub const FETCH_RETRY: Duration = Duration::from_millis(500);
+/// Tests in one filter.
+pub const FILTER_TESTS_MAX: usize = 64;
+/// Values in one `in`.
+pub const FILTER_VALUES_MAX: usize = 500;
+/// Columns in one sort.
+pub const SORT_COLUMNS_MAX: usize = 16;
+
+// ---- Sessions ----
+
+/// The largest frame a client may send, in bytes.
+pub const FRAME_BYTES_MAX: usize = 256 * 1024;
+/// Bytes the socket may hold for a client that does not read, before it is cut.
+pub const WRITE_BUFFER_BYTES_MAX: usize = 4 << 20;
+/// Windows open at once on one socket.
+pub const WINDOWS_PER_SESSION_MAX: usize = 16;
+/// Rows in one window.
+pub const WINDOW_ROWS_MAX: u32 = 1_000;
+/// Bytes waiting to be written to one socket: a screenful of every window, twice.
+pub const OUTBOX_BYTES_MAX: usize = 32 << 20;
+/// Messages waiting to be written to one socket.
+pub const OUTBOX_QUEUE: usize = 256;
+/// Silence on a socket after which the server says that it is alive.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
+/// A client that takes no bytes for so long is cut.
+pub const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bad messages after which a socket is closed.
+pub const BAD_MESSAGES_MAX: u32 = 20;
+/// Edits under way at once on one socket.
+pub const EDITS_PER_SESSION_MAX: usize = 64;
+
+// ---- PostgreSQL ----
+
+/// Connections in the pool, unless told otherwise.
+pub const POOL_SIZE: u32 = 16;
+/// Connections besides the pool: one listens, one reads the change log, one is spare for when
+/// either is replaced before PostgreSQL has noticed that it is gone.
+pub const DIRECT_CONNECTIONS: u32 = 3;
+/// How long a request waits for a connection of the pool.
+pub const POOL_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long connecting may take.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a database that says it is starting is waited for.
+pub const DATABASE_START_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a query of a view may take.
+pub const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a query may wait for a lock, such as an edit of a row that somebody else has locked.
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+/// The share of the pool that fetches of rows may take; the rest is for what is quick.
+pub const FETCH_SHARE: u32 = 2;
+/// The share of the pool that edits may take, each of which may wait for a row's lock.
+pub const EDIT_SHARE: u32 = 4;
+/// How long PostgreSQL keeps a transaction of ours that says nothing.
+pub const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
+/// Silence after which a connection to PostgreSQL is probed.
+pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
+/// The time between two probes.
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+/// Probes without an answer after which the connection is given up.
+pub const KEEPALIVE_RETRIES: u32 = 3;
+/// How long sent bytes may stay unacknowledged before the connection is given up.
+pub const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a start waits for the change log to be followed.
+pub const LIVE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a check of `/readyz` waits for PostgreSQL.
+pub const READY_TIMEOUT: Duration = Duration::from_secs(1);
+
+// ---- HTTP ----
+
+/// Connections open at once, sockets included; further ones wait in the kernel's queue.
+pub const CONNECTIONS_MAX: usize = 16_384;
+/// How long a client may take to send the head of a request.
+pub const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long answering a request may take (a WebSocket counts until it is open).
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of a request's head: line and headers.
+pub const REQUEST_HEAD_BYTES_MAX: usize = 32 * 1024;
+/// Bytes of a request's body; nothing sent to this server has one.
+pub const REQUEST_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Pause after the operating system refused to accept a connection (out of file descriptors).
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Files of the web viewer kept in memory.
+pub const WEB_FILES_MAX: usize = 256;
+/// Bytes of one file of the web viewer.
+pub const WEB_FILE_BYTES_MAX: u64 = 64 << 20;
+
+// ---- Shutdown ----
+
+/// How long sockets and requests may take to end.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the engine may take to stop, after the sockets.
+pub const ENGINE_STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the pool may take to close, after the engine.
+pub const POOL_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the private PostgreSQL may take to write out all that is in memory, last.
+pub const POSTGRES_STOP_TIMEOUT: Duration = Duration::from_secs(60);
+
+const _: () = {
+    assert!(KEEPALIVE_RETRIES > 0);
+    assert!(POOL_ACQUIRE_TIMEOUT.as_secs() <= REQUEST_TIMEOUT.as_secs());
+    assert!(QUERY_TIMEOUT.as_secs() <= IDLE_IN_TRANSACTION_TIMEOUT.as_secs());
+    assert!(READY_TIMEOUT.as_secs() < CONNECT_TIMEOUT.as_secs());
+    assert!(WINDOW_ROWS_MAX as usize <= BATCH_SIDES_MAX);
+    assert!(FRAME_BYTES_MAX <= WRITE_BUFFER_BYTES_MAX);
+};

@@ -1,0 +1,151 @@
+//! What PostgreSQL has been asked for the views of one table, and what it said.
+
+use std::collections::{HashMap, HashSet};
+
+use protocol::Value;
+use sqlx::postgres::PgPool;
+use view_index::{DomainId, OrderClass, OrderColumn, Ranks, TableChanges, TableRow, Verdicts};
+
+use super::plan::order_class;
+use crate::db::asks;
+use crate::db::catalog::{ColumnDef, TableDef};
+use crate::db::query::Condition;
+
+/// What PostgreSQL has been asked for the views of one table, and what it said. Every statement serves
+/// all of them, so their number does not grow with views or windows.
+#[derive(Debug, Default)]
+pub struct Answers {
+    /// Conditions that Rust does not evaluate, numbered by their place.
+    conditions: Vec<Slot>,
+    /// Types under collations whose order Rust does not know, numbered by their place.
+    domains: Vec<(String, Option<String>)>,
+    ranks: Ranks,
+}
+
+/// A condition, while views use it.
+#[derive(Debug)]
+struct Slot {
+    condition: Condition,
+    /// Predicates that refer to it.
+    views: usize,
+}
+
+impl Answers {
+    /// The known orders.
+    pub fn ranks(&self) -> &Ranks {
+        &self.ranks
+    }
+
+    /// The place of a condition among the verdicts, until it is [released](Self::release).
+    pub fn condition(&mut self, condition: Condition) -> usize {
+        if let Some(at) = self
+            .conditions
+            .iter()
+            .position(|slot| slot.condition == condition)
+        {
+            self.conditions[at].views += 1;
+            return at;
+        }
+        let slot = Slot {
+            condition,
+            views: 1,
+        };
+        match self.conditions.iter().position(|slot| slot.views == 0) {
+            Some(at) => {
+                self.conditions[at] = slot;
+                at
+            }
+            None => {
+                self.conditions.push(slot);
+                self.conditions.len() - 1
+            }
+        }
+    }
+
+    /// A view that had asked for these conditions is gone.
+    pub fn release(&mut self, conditions: &[usize]) {
+        for &at in conditions {
+            let slot = &mut self.conditions[at];
+            slot.views = slot.views.saturating_sub(1);
+            if slot.views == 0 {
+                slot.condition = Condition {
+                    sql: "NULL::boolean".to_owned(),
+                    params: Vec::new(),
+                };
+            }
+        }
+        while self.conditions.last().is_some_and(|slot| slot.views == 0) {
+            self.conditions.pop();
+        }
+    }
+
+    /// How a column's values compare; `None` if they do not.
+    pub fn class(&mut self, column: &ColumnDef) -> Option<OrderClass> {
+        order_class(column, |sql_type, collation| {
+            let is = |known: &(String, Option<String>)| {
+                known.0 == sql_type && known.1.as_deref() == collation
+            };
+            let at = self.domains.iter().position(is).unwrap_or_else(|| {
+                self.domains
+                    .push((sql_type.to_owned(), collation.map(ToOwned::to_owned)));
+                self.domains.len() - 1
+            });
+            OrderClass::Asked(DomainId(u32::try_from(at).unwrap_or(u32::MAX)))
+        })
+    }
+
+    /// PostgreSQL's verdicts on every known condition for every image and row of these changes.
+    ///
+    /// # Errors
+    /// If PostgreSQL cannot be asked.
+    pub async fn verdicts(
+        &self,
+        pool: &PgPool,
+        table: &TableDef,
+        changes: &TableChanges,
+    ) -> Result<Verdicts, sqlx::Error> {
+        let conditions: Vec<&Condition> =
+            self.conditions.iter().map(|slot| &slot.condition).collect();
+        asks::verdicts(pool, table, &conditions, changes).await
+    }
+
+    /// Learns where the values of these rows stand in these orders.
+    ///
+    /// # Errors
+    /// If PostgreSQL cannot be asked.
+    pub async fn place<'a>(
+        &mut self,
+        pool: &PgPool,
+        orders: impl Iterator<Item = &'a [OrderColumn]>,
+        rows: impl Iterator<Item = &'a TableRow> + Clone,
+    ) -> Result<(), sqlx::Error> {
+        let mut unknown: HashMap<DomainId, HashSet<String>> = HashMap::new();
+        for by in orders.flatten() {
+            let OrderClass::Asked(domain) = by.class else {
+                continue;
+            };
+            let texts = rows.clone().filter_map(|row| row.cell(by.column));
+            for text in texts.filter_map(Value::to_postgres_text) {
+                if self.ranks.get(domain, &text).is_none() {
+                    unknown.entry(domain).or_default().insert(text);
+                }
+            }
+        }
+        for (domain, texts) in unknown {
+            let Some((sql_type, collation)) = self.domains.get(domain.0 as usize) else {
+                continue;
+            };
+            let (texts, bounds): (Vec<_>, _) =
+                (texts.into_iter().collect(), self.ranks.bounds(domain));
+            let collation = collation.as_deref();
+            let placed = asks::placements(pool, sql_type, collation, &texts, &bounds).await?;
+            self.ranks.learn(domain, placed);
+        }
+        Ok(())
+    }
+
+    /// Forgets the places that no view's rows hold.
+    pub fn forget_unused(&mut self) {
+        self.ranks.forget_unused();
+    }
+}

@@ -1,0 +1,189 @@
+//! The engine: everything between the change log and the sessions.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use protocol::{Status, TableInfo};
+use sqlx::postgres::PgPool;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::catalog_store::CatalogStore;
+use super::table::{Command, Surroundings, TableTask};
+use crate::changes::Sabotage;
+use crate::changes::housekeeping::keep_house;
+use crate::changes::listener::listen;
+use crate::changes::reader::{Reader, SnapshotHook, Wake, now_micros};
+use crate::db::catalog::TableDef;
+use crate::db::log::database_identity;
+use crate::fanout::{Relay, Router};
+use crate::limits::{EDIT_SHARE, FETCH_SHARE, TABLE_COMMAND_QUEUE};
+
+/// What the engine runs on.
+#[derive(Clone)]
+pub struct EngineOptions {
+    /// For everything but the change log.
+    pub pool: PgPool,
+    /// A direct connection (no pooler between) for LISTEN and the change log.
+    pub direct: tokio_postgres::Config,
+    /// Where the other servers are reached; `None` if this is the only one.
+    pub redis_url: Option<String>,
+    /// For tests.
+    pub hook: Option<SnapshotHook>,
+    /// For tests of the tests.
+    pub sabotage: Option<Sabotage>,
+}
+
+/// The engine cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// PostgreSQL cannot be asked.
+    #[error("the database cannot be read: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The address is not one of Redis.
+    #[error("REDIS_URL is not an address of Redis: {0}")]
+    Redis(#[from] redis::RedisError),
+}
+
+/// Everything between the change log and the sessions. Cheap to share.
+#[derive(Debug)]
+pub struct Engine {
+    around: Surroundings,
+    status: watch::Receiver<Status>,
+    /// Whether Redis is there; `None` if it is not used.
+    redis: Option<watch::Receiver<bool>>,
+    /// Room for edits in the pool.
+    edits: Arc<Semaphore>,
+    tables: Mutex<HashMap<u32, mpsc::Sender<Command>>>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Engine {
+    /// Starts reading the change log; ends when `stop` is cancelled. Its tasks are tracked by `tasks`.
+    ///
+    /// # Errors
+    /// If the database cannot be read at all.
+    pub async fn start(
+        options: EngineOptions,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> Result<Arc<Self>, EngineError> {
+        let catalog = Arc::new(CatalogStore::new(options.pool.clone()));
+        catalog.reload().await?;
+        let (wake, router) = (Arc::new(Wake::default()), Arc::new(Router::default()));
+        let (relay, redis) = match &options.redis_url {
+            None => (None, None),
+            Some(url) => {
+                let channel = format!("rowcast.{}", database_identity(&options.pool).await?);
+                let (connected, redis) = watch::channel(false);
+                (
+                    Some(Relay::start(url, channel, connected, &stop)?),
+                    Some(redis),
+                )
+            }
+        };
+        let reason = "connecting to the database".to_owned();
+        let starting = Status::Stale {
+            since_micros: now_micros(),
+            reason,
+        };
+        let (status, status_seen) = watch::channel(starting);
+        let reader = Reader {
+            config: options.direct.clone(),
+            catalog: catalog.clone(),
+            router: router.clone(),
+            wake: wake.clone(),
+            relay,
+            heard: Instant::now(),
+            status,
+            hook: options.hook,
+            sabotage: options.sabotage,
+        };
+        tasks.spawn(listen(options.direct, wake.notified.clone(), stop.clone()));
+        tasks.spawn(reader.run(stop.clone()));
+        tasks.spawn(keep_house(options.pool.clone(), stop.clone()));
+        let room = |share: u32| {
+            let size = options.pool.options().get_max_connections() / share;
+            Arc::new(Semaphore::new(usize::try_from(size).unwrap_or(1).max(1)))
+        };
+        Ok(Arc::new(Self {
+            edits: room(EDIT_SHARE),
+            around: Surroundings {
+                fetches: room(FETCH_SHARE),
+                pool: options.pool,
+                catalog,
+                router,
+                wake,
+            },
+            status: status_seen,
+            redis,
+            tables: Mutex::default(),
+            tasks,
+            stop,
+        }))
+    }
+
+    /// Whether what is shown follows the database.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    /// Whether Redis is there; `None` if it is not used.
+    pub fn redis(&self) -> Option<bool> {
+        self.redis.as_ref().map(|connected| *connected.borrow())
+    }
+
+    /// For edits.
+    pub fn pool(&self) -> &PgPool {
+        &self.around.pool
+    }
+
+    /// Room for edits in the pool.
+    pub fn edits(&self) -> Arc<Semaphore> {
+        self.edits.clone()
+    }
+
+    /// The tables that can be opened, as PostgreSQL has them now.
+    ///
+    /// # Errors
+    /// If PostgreSQL cannot be asked.
+    pub async fn tables(&self) -> Result<Vec<TableInfo>, sqlx::Error> {
+        let catalog = self.around.catalog.reload().await?;
+        Ok(catalog
+            .sorted()
+            .into_iter()
+            .map(|table| table.info())
+            .collect())
+    }
+
+    /// A table by the name a client gave it; looks again if it is not known.
+    ///
+    /// # Errors
+    /// If PostgreSQL cannot be asked.
+    pub async fn table(&self, name: &str) -> Result<Option<Arc<TableDef>>, sqlx::Error> {
+        let known = self.around.catalog.current().find(name).cloned();
+        Ok(match known {
+            Some(table) => Some(table),
+            None => self.around.catalog.reload().await?.find(name).cloned(),
+        })
+    }
+
+    /// Where a table takes its commands; its task is started if there is none.
+    pub fn commands(&self, table: &Arc<TableDef>) -> mpsc::Sender<Command> {
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(commands) = tables
+            .get(&table.oid)
+            .filter(|commands| !commands.is_closed())
+        {
+            return commands.clone();
+        }
+        let (commands, received) = mpsc::channel(TABLE_COMMAND_QUEUE);
+        let task = TableTask::new(self.around.clone(), table.clone(), received);
+        self.tasks.spawn(task.run(self.stop.clone()));
+        tables.insert(table.oid, commands.clone());
+        commands
+    }
+}

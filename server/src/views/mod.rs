@@ -1,0 +1,21 @@
+//! From batches to what every client's window shows.
+//!
+//! One task per table ([`table`]) owns the table's views and their windows, so that they all stand at the
+//! same state and nothing is locked. [`plan`] says what a view asked for means in SQL and in Rust;
+//! [`answers`] asks PostgreSQL what only it can say; [`history`] remembers recent batches for those who come
+//! late: queries whose snapshot is older than the table's state, and clients that reconnect.
+
+pub mod answers;
+pub mod catalog_store;
+pub mod client;
+pub mod engine;
+pub mod fetching;
+pub mod history;
+pub mod plan;
+pub mod table;
+pub mod view;
+
+pub use catalog_store::CatalogStore;
+pub use client::{ClientRef, SessionId};
+pub use engine::{Engine, EngineOptions};
+pub use table::Command;

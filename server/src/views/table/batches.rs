@@ -1,0 +1,157 @@
+//! Batches, applied to every view of a table.
+
+use std::sync::Arc;
+
+use protocol::{ErrorCode, ResetReason};
+use view_index::TableChanges;
+
+use super::{TableTask, rows_of};
+use crate::changes::{Batch, Mark, TableBatch};
+use crate::views::answers::Answers;
+use crate::views::history::History;
+
+impl TableTask {
+    /// Applies this batch and those that wait behind it, then tells the clients.
+    pub(super) async fn take_batches(&mut self, batch: Arc<Batch>) {
+        // Only those that wait by now: the clients' turn comes however fast more arrive.
+        let waiting = self.feed.len();
+        self.take_batch(batch).await;
+        for _ in 0..waiting {
+            let Ok(batch) = self.feed.try_recv() else {
+                break;
+            };
+            self.take_batch(batch).await;
+        }
+        // Read before the queue is found empty: what it says was queued before it was said.
+        let newest = self.around.router.mark();
+        if self.feed.is_empty() {
+            self.notice_missed(newest);
+        }
+        let early = std::mem::take(&mut self.early);
+        for answer in early {
+            self.place_answer(answer).await;
+        }
+        self.show_unplanned().await;
+        self.refresh_all();
+    }
+
+    /// The router drops batches for a task that falls far behind.
+    fn notice_missed(&mut self, newest: Option<Mark>) {
+        if let Some(newest) = newest
+            && self.mark.as_ref().is_none_or(|mark| {
+                mark.epoch != newest.epoch || !mark.snapshot.covers(&newest.snapshot)
+            })
+        {
+            self.reset(newest, ResetReason::TooManyChanges);
+        }
+    }
+
+    async fn take_batch(&mut self, batch: Arc<Batch>) {
+        let next = batch.next.clone();
+        let Some(mark) = &self.mark else {
+            return self.reset(next, ResetReason::HistoryExpired);
+        };
+        if mark.epoch != next.epoch {
+            return self.reset(next, ResetReason::EpochChanged);
+        }
+        if let Some(reason) = batch.reset {
+            return self.reset(next, reason);
+        }
+        if mark.snapshot.covers(&next.snapshot) {
+            return;
+        }
+        if !mark.snapshot.covers(&batch.prev) {
+            return self.reset(next, ResetReason::TooManyChanges);
+        }
+        match batch.tables.get(&self.table.oid) {
+            None => self.mark = Some(next),
+            Some(TableBatch::Rebuild(ResetReason::SchemaChanged)) => {
+                self.reset(next, ResetReason::SchemaChanged);
+                self.change_schema().await;
+            }
+            Some(TableBatch::Rebuild(reason)) => self.reset(next, *reason),
+            Some(TableBatch::Changes { layout, .. }) if *layout != self.table.layout() => {
+                self.reset(next, ResetReason::SchemaChanged);
+                self.change_schema().await;
+            }
+            Some(TableBatch::Changes { changes, .. }) => {
+                let applied = self.apply(changes, &next).await;
+                self.mark = Some(next.clone());
+                if let Err(error) = applied {
+                    tracing::warn!(table = self.table.sql_name, %error, "cannot follow a batch");
+                    self.reset(next, ResetReason::TooManyChanges);
+                }
+            }
+        }
+    }
+
+    /// Applies a batch's changes to every view.
+    async fn apply(&mut self, changes: &Arc<TableChanges>, next: &Mark) -> Result<(), sqlx::Error> {
+        let Some(seen) = self.mark.as_ref().map(|mark| mark.snapshot.clone()) else {
+            return Ok(());
+        };
+        let pool = &self.around.pool;
+        let verdicts = self.answers.verdicts(pool, &self.table, changes).await?;
+        let orders = self.views.values().map(|view| view.plan.order.as_slice());
+        self.answers.place(pool, orders, rows_of(changes)).await?;
+        let ranks = self.answers.ranks();
+        for view in self.views.values_mut() {
+            let Some(index) = &mut view.index else {
+                continue;
+            };
+            let applied = index
+                .apply(changes, &verdicts, ranks, &seen)
+                .and_then(|()| Ok(index.check()?));
+            match applied {
+                Ok(()) => view.windows.iter_mut().for_each(|shown| {
+                    shown.window.changed(changes.changed_at_micros);
+                }),
+                Err(error) => {
+                    tracing::warn!(table = self.table.sql_name, %error, "rebuilding a view");
+                    view.rebuild(ResetReason::TooManyChanges);
+                }
+            }
+        }
+        self.history.push(next.snapshot.clone(), changes.clone());
+        Ok(())
+    }
+
+    /// Starts anew at a state to which no known way leads.
+    fn reset(&mut self, next: Mark, reason: ResetReason) {
+        self.history = History::new(next.snapshot.clone());
+        self.mark = Some(next);
+        for answer in std::mem::take(&mut self.early) {
+            if let Some(view) = self.views.get_mut(&answer.question.view) {
+                view.answered(&answer.question);
+            }
+        }
+        for view in self.views.values_mut() {
+            view.rebuild(reason);
+        }
+    }
+
+    /// Plans every view again for the table's new columns; what no longer fits is closed.
+    async fn change_schema(&mut self) {
+        let catalog = match self.around.catalog.reload().await {
+            Ok(catalog) => catalog,
+            // The next batch shows again that the layout is another.
+            Err(error) => return tracing::debug!(%error, "the catalogue cannot be read"),
+        };
+        let Some(table) = catalog.get(self.table.oid).cloned() else {
+            for (_, mut view) in self.views.drain() {
+                let message = format!("{} is no longer there", self.table.sql_name);
+                view.refuse(&(0..u64::MAX), ErrorCode::UnknownTable, &message);
+            }
+            return;
+        };
+        if table == self.table {
+            return;
+        }
+        self.table = table;
+        self.answers = Answers::default();
+        let views = std::mem::take(&mut self.views).into_values();
+        for shown in views.flat_map(|view| view.windows) {
+            self.show_or_refuse(shown).await;
+        }
+    }
+}

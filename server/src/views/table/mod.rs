@@ -1,0 +1,151 @@
+//! One table's task: its views, their windows, and the state they all stand at.
+
+mod answers;
+mod batches;
+mod windows;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use protocol::{Ack, EditId, MoveWindow, OpenWindow, WindowId};
+use sqlx::postgres::PgPool;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio_util::sync::CancellationToken;
+use view_index::{Snapshot, TableChanges, Xid};
+
+use crate::changes::reader::Wake;
+use crate::changes::{Batch, Mark};
+use crate::db::catalog::TableDef;
+use crate::fanout::Router;
+use crate::limits::{FETCH_RETRY, VIEW_IDLE_MAX};
+use crate::views::answers::Answers;
+use crate::views::catalog_store::CatalogStore;
+use crate::views::client::{ClientRef, SessionId};
+use crate::views::fetching::Answer;
+use crate::views::history::History;
+use crate::views::view::{ClientWindow, View, ViewId};
+
+/// What a session asks of a table.
+#[derive(Debug)]
+pub enum Command {
+    /// Opens a window; the session holds its number taken for as long as the lease is held.
+    Open(ClientRef, Arc<()>, Box<OpenWindow>),
+    /// Shows another range.
+    Move(SessionId, MoveWindow),
+    /// An update has been applied.
+    Acknowledge(SessionId, Ack),
+    /// Closes a window.
+    Close(SessionId, WindowId),
+    /// An edit made in a window was committed by this transaction.
+    Edited(SessionId, WindowId, EditId, Xid),
+    /// The session is gone.
+    Leave(SessionId),
+}
+
+/// What a table's task shares with the rest of the server.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// For everything but the change log.
+    pub pool: PgPool,
+    /// Room for fetches in the pool.
+    pub fetches: Arc<Semaphore>,
+    /// The catalogue.
+    pub catalog: Arc<CatalogStore>,
+    /// Where batches come from.
+    pub router: Arc<Router>,
+    /// To have the log read.
+    pub wake: Arc<Wake>,
+}
+
+/// One table's task.
+#[derive(Debug)]
+pub struct TableTask {
+    around: Surroundings,
+    table: Arc<TableDef>,
+    /// The state that every view stands at; `None` before the first batch.
+    mark: Option<Mark>,
+    feed: mpsc::Receiver<Arc<Batch>>,
+    commands: mpsc::Receiver<Command>,
+    history: History,
+    answers: Answers,
+    views: HashMap<ViewId, View>,
+    next_view: ViewId,
+    queries: JoinSet<Answer>,
+    /// Answers from a state that this table has not reached yet.
+    early: Vec<Answer>,
+    /// Windows that could not be planned because PostgreSQL was away; tried again when it is back.
+    unplanned: Vec<ClientWindow>,
+}
+
+impl TableTask {
+    /// A task for `table` that takes commands from `commands`.
+    pub fn new(
+        around: Surroundings,
+        table: Arc<TableDef>,
+        commands: mpsc::Receiver<Command>,
+    ) -> Self {
+        let (mark, feed) = around.router.subscribe();
+        let floor = mark
+            .as_ref()
+            .map_or_else(|| Snapshot::new(0, 0, []), |m| m.snapshot.clone());
+        Self {
+            history: History::new(floor),
+            around,
+            table,
+            mark,
+            feed,
+            commands,
+            answers: Answers::default(),
+            views: HashMap::new(),
+            next_view: 0,
+            queries: JoinSet::new(),
+            early: Vec::new(),
+            unplanned: Vec::new(),
+        }
+    }
+
+    /// Works until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut ticks = interval(VIEW_IDLE_MAX);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Some(batch) = self.feed.recv() => self.take_batches(batch).await,
+                Some(command) = self.commands.recv() => self.take_command(command).await,
+                Some(Ok(answer)) = self.queries.join_next() => self.take_answer(answer).await,
+                _ = ticks.tick() => self.drop_unused(),
+                () = sleep(FETCH_RETRY), if !self.unplanned.is_empty() => self.show_unplanned().await,
+            }
+        }
+    }
+
+    fn refresh_all(&mut self) {
+        let views: Vec<ViewId> = self.views.keys().copied().collect();
+        views.into_iter().for_each(|view| self.refresh(view, None));
+    }
+
+    /// Sends the view's clients, or one of them, what is due.
+    fn refresh(&mut self, view: ViewId, only: Option<(SessionId, WindowId)>) {
+        let (Some(view), Some(mark)) = (self.views.get_mut(&view), &self.mark) else {
+            return;
+        };
+        let plan = view.plan.clone();
+        for question in view.refresh(mark, &self.history, only) {
+            let (around, table) = (self.around.clone(), self.table.clone());
+            self.queries
+                .spawn(question.ask(around, table, plan.clone()));
+        }
+        if view.windows.iter().any(|shown| shown.resume.is_some()) {
+            self.around.wake.requested.notify_one();
+        }
+    }
+}
+
+/// Every row that these changes name.
+fn rows_of(changes: &TableChanges) -> impl Iterator<Item = &view_index::TableRow> + Clone {
+    let images = changes.sides.iter().map(|side| side.row.as_ref());
+    images.chain(changes.current.iter().filter_map(|(_, row)| row.as_deref()))
+}

@@ -1,0 +1,153 @@
+//! What sessions ask of a table: windows opened, moved, acknowledged and closed.
+
+use std::sync::Arc;
+
+use protocol::{ErrorCode, OpenWindow, Opened, ServerMsg, WindowId};
+use view_index::Window;
+
+use super::{Command, TableTask};
+use crate::limits::VIEW_IDLE_MAX;
+use crate::views::client::{ClientRef, SessionId};
+use crate::views::plan::{Plan, Refusal, columns};
+use crate::views::view::{ClientWindow, View, ViewId};
+
+impl TableTask {
+    pub(super) async fn take_command(&mut self, command: Command) {
+        match command {
+            Command::Open(client, lease, open) => self.open(client, lease, *open).await,
+            Command::Move(session, moved) => self.with_window(session, moved.window, |shown| {
+                shown.window.acknowledge(moved.received);
+                shown
+                    .window
+                    .move_to(moved.generation, moved.start, moved.count);
+            }),
+            Command::Acknowledge(session, ack) => {
+                self.with_window(session, ack.window, |shown| {
+                    shown.window.acknowledge(ack.number);
+                });
+            }
+            Command::Edited(session, window, edit, xid) => {
+                self.with_window(session, window, |shown| shown.edits.push((edit, xid)));
+            }
+            Command::Close(session, window) => {
+                self.remove_windows(|shown| shown.is(session, window));
+            }
+            Command::Leave(session) => {
+                self.remove_windows(|shown| shown.client.session == session);
+            }
+        }
+    }
+
+    async fn open(&mut self, client: ClientRef, lease: Arc<()>, open: OpenWindow) {
+        let window = Window::new(open.window, open.generation, open.start, open.count);
+        let resume = open.resume.map(|resume| {
+            let keys = resume.keys.into_iter().map(Into::into).collect();
+            (resume.version, keys)
+        });
+        self.show_or_refuse(ClientWindow {
+            client,
+            _lease: lease,
+            window,
+            spec: open.view,
+            columns: open.columns,
+            edits: Vec::new(),
+            resume,
+            resume_waited: false,
+        })
+        .await;
+    }
+
+    pub(super) async fn show_or_refuse(&mut self, shown: ClientWindow) {
+        match self.plan(&shown).await {
+            Ok((plan, places)) => self.show(shown, plan, places),
+            Err(refusal) if refusal.code == ErrorCode::DatabaseUnavailable => {
+                self.unplanned.push(shown);
+            }
+            Err(refusal) => {
+                let window = Some(shown.window.id());
+                shown.client.refuse(refusal.code, refusal.message, window);
+            }
+        }
+    }
+
+    /// Tries the windows again that could not be planned.
+    pub(super) async fn show_unplanned(&mut self) {
+        for shown in std::mem::take(&mut self.unplanned) {
+            self.show_or_refuse(shown).await;
+        }
+    }
+
+    /// What a window asks for: the view, and the columns' places.
+    async fn plan(&mut self, shown: &ClientWindow) -> Result<(Plan, Vec<usize>), Refusal> {
+        let places = columns(&self.table, &shown.columns)?;
+        let pool = &self.around.pool;
+        let plan = Plan::new(&shown.spec, &self.table, &mut self.answers, pool).await?;
+        Ok((plan, places))
+    }
+
+    /// Tells a window's client the columns, and shows it.
+    fn show(&mut self, mut shown: ClientWindow, plan: Plan, places: Vec<usize>) {
+        let (window, schema) = (shown.window.id(), self.table.schema(&places));
+        shown
+            .client
+            .send(ServerMsg::Opened(Opened { window, schema }));
+        shown.window.set_columns(places);
+        let id = self.view_of(plan);
+        if let Some(view) = self.views.get_mut(&id) {
+            view.unused_since = None;
+            view.windows.push(shown);
+        }
+        self.refresh(id, None);
+    }
+
+    /// The view that means this, made if there is none.
+    fn view_of(&mut self, plan: Plan) -> ViewId {
+        if let Some(view) = self.views.values().find(|view| *view.plan == plan) {
+            return view.id;
+        }
+        let id = self.next_view;
+        self.next_view += 1;
+        let predicate = plan.predicate(&self.table, &mut self.answers);
+        self.views
+            .insert(id, View::new(id, Arc::new(plan), predicate));
+        id
+    }
+
+    fn with_window(
+        &mut self,
+        session: SessionId,
+        window: WindowId,
+        act: impl FnOnce(&mut ClientWindow),
+    ) {
+        let mut views = self.views.values_mut();
+        let found = views.find_map(|view| Some((view.id, view.window(session, window)?)));
+        if let Some((id, shown)) = found {
+            act(shown);
+            self.refresh(id, Some((session, window)));
+        } else if let Some(shown) = self.unplanned.iter_mut().find(|it| it.is(session, window)) {
+            act(shown);
+        }
+    }
+
+    fn remove_windows(&mut self, gone: impl Fn(&ClientWindow) -> bool) {
+        self.unplanned.retain(|shown| !gone(shown));
+        for view in self.views.values_mut() {
+            view.remove_windows(&gone);
+        }
+    }
+
+    /// Drops the views that nobody has shown for a while.
+    pub(super) fn drop_unused(&mut self) {
+        let answers = &mut self.answers;
+        self.views.retain(|_, view| {
+            let unused = view
+                .unused_since
+                .is_some_and(|since| since.elapsed() > VIEW_IDLE_MAX);
+            if unused {
+                answers.release(&view.predicate.asked());
+            }
+            !unused
+        });
+        self.answers.forget_unused();
+    }
+}

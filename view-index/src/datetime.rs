@@ -1,0 +1,124 @@
+//! Dates and timestamps as numbers, over PostgreSQL's whole range (4713 BC to 294276 AD).
+
+/// Microseconds in a day.
+const DAY_MICROS: i64 = 86_400_000_000;
+
+/// Days since 1970-01-01 of an ISO 8601 date as PostgreSQL writes it (`2026-11-21`,
+/// `0044-03-15 BC`, `infinity`); `None` if it is not one.
+pub fn parse_date(text: &str) -> Option<i64> {
+    match text {
+        "infinity" => return Some(i64::MAX),
+        "-infinity" => return Some(i64::MIN),
+        _ => {}
+    }
+    let (text, before_christ) = strip_era(text);
+    days(text, before_christ)
+}
+
+/// Microseconds since 1970-01-01T00:00:00 of an ISO 8601 timestamp as PostgreSQL writes it, with
+/// `T` or a blank between date and time, with or without an offset; `None` if it is not one.
+pub fn parse_timestamp(text: &str) -> Option<i64> {
+    match text {
+        "infinity" => return Some(i64::MAX),
+        "-infinity" => return Some(i64::MIN),
+        _ => {}
+    }
+    let (text, before_christ) = strip_era(text);
+    let (date, time) = text.split_once(['T', ' '])?;
+    let (clock, offset_seconds) = match time.rfind(['+', '-']) {
+        Some(at) => (&time[..at], parse_offset(&time[at..])?),
+        None => (time.strip_suffix('Z').unwrap_or(time), 0),
+    };
+    let micros = parse_clock(clock)? - offset_seconds * 1_000_000;
+    days(date, before_christ)?
+        .checked_mul(DAY_MICROS)?
+        .checked_add(micros)
+}
+
+fn strip_era(text: &str) -> (&str, bool) {
+    text.strip_suffix(" BC")
+        .map_or((text, false), |rest| (rest, true))
+}
+
+/// Days since 1970-01-01, by Howard Hinnant's `days_from_civil`
+/// (<https://howardhinnant.github.io/date_algorithms.html>).
+fn days(date: &str, before_christ: bool) -> Option<i64> {
+    let mut parts = date.splitn(3, '-');
+    let year: i64 = parse_digits(parts.next()?)?;
+    let month: i64 = parse_digits(parts.next()?)?;
+    let day: i64 = parse_digits(parts.next()?)?;
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // There is no year 0: 1 BC comes before 1 AD.
+    let year = if before_christ { 1 - year } else { year };
+    let shifted = if month <= 2 { year - 1 } else { year };
+    let era = shifted.div_euclid(400);
+    let year_of_era = shifted.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    Some(era * 146_097 + day_of_era - 719_468)
+}
+
+fn parse_clock(clock: &str) -> Option<i64> {
+    let mut parts = clock.splitn(3, ':');
+    let hours = parse_digits(parts.next()?)?;
+    let minutes = parse_digits(parts.next()?)?;
+    let seconds = parts.next()?;
+    let (seconds, fraction) = seconds.split_once('.').unwrap_or((seconds, ""));
+    if fraction.len() > 6 {
+        return None;
+    }
+    let micros = if fraction.is_empty() {
+        0
+    } else {
+        parse_digits(fraction)? * 10_i64.pow(6 - u32::try_from(fraction.len()).ok()?)
+    };
+    Some(((hours * 60 + minutes) * 60 + parse_digits(seconds)?) * 1_000_000 + micros)
+}
+
+/// Seconds east of UTC of `+02`, `+05:30` or `-00:01:15`.
+fn parse_offset(offset: &str) -> Option<i64> {
+    let (sign, digits) = offset.split_at(1);
+    let mut seconds = 0;
+    for (index, part) in digits.splitn(3, ':').enumerate() {
+        seconds += parse_digits(part)? * [3600, 60, 1][index];
+    }
+    Some(if sign == "-" { -seconds } else { seconds })
+}
+
+fn parse_digits(text: &str) -> Option<i64> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates() {
+        assert_eq!(parse_date("1970-01-01"), Some(0));
+        assert_eq!(parse_date("2000-02-29"), Some(11_016));
+        assert_eq!(parse_date("0001-01-01 BC"), Some(-719_528));
+        assert_eq!(parse_date("294276-12-31"), Some(106_762_939));
+        assert_eq!(parse_date("2026-13-01"), None);
+        assert_eq!(parse_date("yesterday"), None);
+    }
+
+    #[test]
+    fn timestamps() {
+        assert_eq!(
+            parse_timestamp("1970-01-01T00:00:01.5+00:00"),
+            Some(1_500_000)
+        );
+        assert_eq!(parse_timestamp("1970-01-01 02:00:00+02"), Some(0));
+        assert_eq!(parse_timestamp("1969-12-31T23:59:59.999999"), Some(-1));
+        assert_eq!(parse_timestamp("1970-01-01T24:00:00"), Some(DAY_MICROS));
+        assert!(parse_timestamp("4714-11-24T00:00:00 BC").unwrap() < -200_000_000_000_000_000);
+        assert_eq!(parse_timestamp("infinity"), Some(i64::MAX));
+        assert_eq!(parse_timestamp("1970-01-01"), None);
+    }
+}
