@@ -32,7 +32,7 @@ class Socket:
             "Connection: Upgrade",
             f"Sec-WebSocket-Key: {key}",
             "Sec-WebSocket-Version: 13",
-            "Sec-WebSocket-Protocol: rowcast.v1.json",
+            "Sec-WebSocket-Protocol: rowcast.v2.json",
         ]
         self.stream.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         while b"\r\n\r\n" not in self.buffer:

@@ -204,6 +204,7 @@ fn open_all(window: u32) -> ClientMsg {
         columns: vec!["stock".into()],
         start: 0,
         count: 3,
+        from_end: false,
         resume: None,
     })
 }

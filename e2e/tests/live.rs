@@ -435,6 +435,7 @@ fn open_items(window: u32, resume: Option<Resume>) -> ClientMsg {
         columns: vec!["id".into(), "stock".into()],
         start: 0,
         count: 4,
+        from_end: false,
         resume,
     })
 }

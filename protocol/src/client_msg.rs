@@ -61,6 +61,9 @@ pub struct OpenWindow {
     pub start: u64,
     /// How many rows to show; at most `limits.window_rows_max`.
     pub count: u32,
+    /// Shows the view's last `count` rows instead, and follows its end; `start` is then ignored.
+    #[serde(default)]
+    pub from_end: bool,
     /// What the client still holds of this window from an earlier socket.
     #[serde(default)]
     pub resume: Option<Resume>,
@@ -90,6 +93,9 @@ pub struct MoveWindow {
     pub start: u64,
     /// How many rows to show.
     pub count: u32,
+    /// As for [`OpenWindow::from_end`].
+    #[serde(default)]
+    pub from_end: bool,
     /// The last update applied (0 for none): acknowledges it.
     #[serde(default)]
     pub received: UpdateNumber,

@@ -20,8 +20,8 @@ impl Encoding {
     /// The WebSocket subprotocol that asks for it.
     pub const fn subprotocol(self) -> &'static str {
         match self {
-            Self::Json => "rowcast.v1.json",
-            Self::Binary => "rowcast.v1.binary",
+            Self::Json => "rowcast.v2.json",
+            Self::Binary => "rowcast.v2.binary",
         }
     }
 

@@ -28,8 +28,8 @@ pub use error_code::ErrorCode;
 pub use filter::{Filter, FilterOp, Test};
 pub use schema::{Column, ColumnKind, TableInfo, TableSchema};
 pub use server_msg::{
-    EditOutcome, EditResult, ErrorMsg, Heartbeat, Hello, Limits, Opened, Pong, ServerMsg, Status,
-    Tables,
+    EditOutcome, EditResult, ErrorMsg, Heartbeat, Hello, Limits, Opened, Pong, Progress, ServerMsg,
+    Status, Tables,
 };
 pub use update::{ResetReason, Row, RowOp, Update, UpdateNumber};
 pub use value::Value;

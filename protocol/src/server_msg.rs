@@ -26,6 +26,8 @@ pub enum ServerMsg {
     Heartbeat(Heartbeat),
     /// Answers `ping`.
     Pong(Pong),
+    /// How far the counting of a window's view has come.
+    Progress(Progress),
 }
 
 /// The first message on every socket.
@@ -141,4 +143,16 @@ pub struct Pong {
     pub id: u64,
     /// The server's clock, in microseconds since 1970.
     pub time_micros: i64,
+}
+
+/// How far the counting of a window's view has come. Sent now and then until an update's `total_is_exact` says
+/// that it is done; the window's rows do not wait for it, but a jump far into the view does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The window.
+    pub window: WindowId,
+    /// Rows counted so far.
+    pub counted: u64,
+    /// How many there are, as PostgreSQL's planner estimates.
+    pub expected: u64,
 }

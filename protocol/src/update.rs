@@ -29,6 +29,9 @@ pub struct Update {
     pub start: u64,
     /// The number of rows in the view.
     pub total: u64,
+    /// Whether `start` and `total` are exact. Until a large view is counted, `total` is an estimate, and so is
+    /// `start` for a window at the view's end; the rows themselves are always exact.
+    pub total_is_exact: bool,
     /// The window's rows after this update, in order, written in terms of the rows before it.
     pub rows: Vec<RowOp>,
     /// The client's own edits that are contained in this version and were not in the one before.

@@ -1,8 +1,8 @@
 //! The wire format, byte for byte: a change of it fails here until the protocol has a new version.
 //!
-//! `golden/v1/` holds one frame of every kind, as JSON to read and as the hex of the binary
+//! `golden/v2/` holds one frame of every kind, as JSON to read and as the hex of the binary
 //! encoding. To change the format on purpose: raise `PROTOCOL_VERSION`, add a line to its history,
-//! rename the folder (`git mv golden/v1 golden/v2`), delete the frames that change, and run
+//! rename the folder (`git mv golden/v2 golden/v3`), delete the frames that change, and run
 //! `BLESS=1 cargo test -p protocol --test golden_frames`, which writes the missing frames and never
 //! touches an existing one.
 

@@ -68,6 +68,7 @@ fn nested(depth: usize) -> ClientMsg {
         columns: Vec::new(),
         start: 0,
         count: 1,
+        from_end: false,
         resume: None,
     })
 }

@@ -298,6 +298,7 @@ impl Window {
             must_refetch: self.reset.take(),
             start,
             total,
+            total_is_exact: true,
             rows: ops,
             edits: std::mem::take(&mut self.echoes),
             changed_at_micros: self.changed_at_micros.take(),

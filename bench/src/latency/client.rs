@@ -120,6 +120,7 @@ impl Client {
                 columns: Vec::new(),
                 start: 0,
                 count: WINDOW_ROWS,
+                from_end: false,
                 resume: None,
             };
             client.send(&ClientMsg::Open(open)).await?;
@@ -293,6 +294,7 @@ impl Window {
             generation: 1,
             start: (last as f64 * self.plan.depth) as u64,
             count: WINDOW_ROWS,
+            from_end: false,
             received: self.cache.number(),
         })
     }
@@ -346,6 +348,7 @@ mod tests {
             must_refetch: None,
             start: 0,
             total: 9,
+            total_is_exact: true,
             rows,
             edits: Vec::new(),
             changed_at_micros: None,

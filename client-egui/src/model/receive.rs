@@ -109,6 +109,14 @@ impl Model {
             ServerMsg::Error(error) => self.error(error, now),
             ServerMsg::Heartbeat(_) => {}
             ServerMsg::Pong(pong) => self.round_trip.pong(&pong, received_at),
+            ServerMsg::Progress(progress) => {
+                if let Some(id) = self.of_wire(progress.window)
+                    && let Some(window) = self.windows.get_mut(&id)
+                {
+                    window.counted(progress.counted);
+                    return Some(id);
+                }
+            }
         }
         None
     }

@@ -134,6 +134,7 @@ impl Window {
             columns: self.columns.clone(),
             start: self.range.start,
             count: self.range.count,
+            from_end: false,
             resume: self.resume(limits),
         })
     }
@@ -183,6 +184,10 @@ impl Window {
 
     pub(super) fn opened(&mut self, schema: protocol::TableSchema) {
         self.cache.set_schema(schema);
+    }
+
+    pub(super) fn counted(&mut self, rows: u64) {
+        self.cache.set_counted(rows);
     }
 
     /// Applies an update and acknowledges it. After an error the window is to be opened anew.
@@ -286,6 +291,7 @@ impl Window {
             generation: self.generation,
             start: self.range.start,
             count: self.range.count,
+            from_end: false,
             received: self.cache.number(),
         }))
     }

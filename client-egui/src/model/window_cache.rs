@@ -15,6 +15,10 @@ pub struct WindowCache {
     schema: Option<Arc<TableSchema>>,
     held: HeldRows,
     total: Option<u64>,
+    /// `total` is the server's estimate; see [`WindowCache::total_is_exact`].
+    is_estimate: bool,
+    /// How far the server's count has come, in rows.
+    counted: Option<u64>,
     version: Option<Version>,
     number: UpdateNumber,
     /// The rows when [`WindowCache::take_shift`] was last called.
@@ -88,6 +92,10 @@ impl WindowCache {
             rows: Arc::new(rows),
         };
         self.total = Some(update.total);
+        self.is_estimate = !update.total_is_exact;
+        if update.total_is_exact {
+            self.counted = None;
+        }
         self.version = Some(update.to);
         self.number = update.number;
         Ok(Applied {
@@ -123,6 +131,20 @@ impl WindowCache {
     /// The number of rows in the view; `None` until the first update.
     pub fn total(&self) -> Option<u64> {
         self.total
+    }
+
+    /// Whether [`total`](Self::total) is exact; until the server has counted a large view it is an estimate.
+    pub fn total_is_exact(&self) -> bool {
+        !self.is_estimate
+    }
+
+    /// Rows that the server has counted so far, while [`total`](Self::total) is an estimate.
+    pub fn counted(&self) -> Option<u64> {
+        self.counted
+    }
+
+    pub(super) fn set_counted(&mut self, rows: u64) {
+        self.counted = Some(rows);
     }
 
     /// The version that the rows belong to; `None` until the first update.

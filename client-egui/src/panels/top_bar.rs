@@ -51,10 +51,22 @@ pub fn show(
 
 /// `100,000 rows`, or `12 of 100,000 rows` with a filter; nothing while it is unknown.
 fn count(frame: &FrameView<'_>, table: &OpenTable) -> String {
-    let total = table.cache(frame.model).and_then(WindowCache::total);
-    let Some(total) = total else {
+    let Some(cache) = table.cache(frame.model) else {
         return String::new();
     };
+    let Some(total) = cache.total() else {
+        return String::new();
+    };
+    if !cache.total_is_exact() {
+        let counted = cache
+            .counted()
+            .map(|counted| format!(", {} counted", thousands(counted)));
+        return format!(
+            "about {} rows{}",
+            thousands(total),
+            counted.unwrap_or_default()
+        );
+    }
     let of = if table.filters.is_empty() {
         None
     } else {

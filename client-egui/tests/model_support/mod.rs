@@ -86,6 +86,7 @@ pub fn snapshot(start: u64, total: u64, rows: Vec<RowOp>) -> Update {
         must_refetch: None,
         start,
         total,
+        total_is_exact: true,
         rows,
         edits: Vec::new(),
         changed_at_micros: None,

@@ -319,6 +319,7 @@ fn update(window: &OpenWindow, total: u64, rows: Vec<RowOp>) -> Update {
         must_refetch: None,
         start: window.start,
         total,
+        total_is_exact: true,
         rows,
         edits: Vec::new(),
         changed_at_micros: Some(now),

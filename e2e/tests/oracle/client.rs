@@ -308,6 +308,7 @@ impl Client {
             columns: COLUMNS.map(str::to_owned).to_vec(),
             start,
             count,
+            from_end: false,
             resume,
         };
         self.socket.send(&ClientMsg::Open(open)).await;
@@ -327,6 +328,7 @@ impl Client {
             generation,
             start,
             count,
+            from_end: false,
             received: self.replica.number,
         };
         self.socket.send(&ClientMsg::Move(moved)).await;

@@ -99,6 +99,7 @@ fn open() -> impl Strategy<Value = OpenWindow> {
                 columns,
                 start,
                 count,
+                from_end: false,
                 resume,
             },
         )
@@ -118,6 +119,7 @@ pub(crate) fn client_msg() -> impl Strategy<Value = ClientMsg> {
                 generation,
                 start,
                 count,
+                from_end: false,
                 received,
             })
         });
@@ -257,6 +259,7 @@ fn update() -> impl Strategy<Value = Update> {
             must_refetch,
             start,
             total,
+            total_is_exact: true,
             rows,
             edits,
             changed_at_micros,

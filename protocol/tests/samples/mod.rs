@@ -3,8 +3,9 @@
 use protocol::{
     Ack, ClientMsg, CloseWindow, Column, ColumnKind, Edit, EditOutcome, EditResult, ErrorCode,
     ErrorMsg, Filter, FilterOp, Heartbeat, Hello, Limits, ListTables, MoveWindow, NullsOrder,
-    OpenWindow, Opened, PROTOCOL_VERSION, Ping, Pong, ResetReason, Resume, Row, RowOp, ServerMsg,
-    SortColumn, Status, TableInfo, TableSchema, Tables, Test, Update, Value, Version, ViewSpec,
+    OpenWindow, Opened, PROTOCOL_VERSION, Ping, Pong, Progress, ResetReason, Resume, Row, RowOp,
+    ServerMsg, SortColumn, Status, TableInfo, TableSchema, Tables, Test, Update, Value, Version,
+    ViewSpec,
 };
 
 /// The kind of a client message, as JSON names it. A new kind does not compile until it is here.
@@ -42,6 +43,7 @@ pub(crate) fn server_kind(message: &ServerMsg) -> &'static str {
         ServerMsg::Error(_) => "error",
         ServerMsg::Heartbeat(_) => "heartbeat",
         ServerMsg::Pong(_) => "pong",
+        ServerMsg::Progress(_) => "progress",
     }
 }
 
@@ -72,6 +74,7 @@ pub(crate) fn client_messages() -> Vec<(&'static str, ClientMsg)> {
                 generation: 2,
                 start: 7_654_321,
                 count: 60,
+                from_end: false,
                 received: 41,
             }),
         ),
@@ -126,6 +129,7 @@ fn open() -> OpenWindow {
         columns: vec!["id".to_owned(), "name".to_owned(), "price".to_owned()],
         start: 0,
         count: 50,
+        from_end: false,
         resume: None,
     }
 }
@@ -138,6 +142,7 @@ fn open_resume() -> OpenWindow {
         columns: Vec::new(),
         start: 120,
         count: 2,
+        from_end: false,
         resume: Some(Resume {
             version: Version("c0ffee00-0000-4000-8000-000000000001:100:104:101".to_owned()),
             keys: vec![
@@ -245,6 +250,14 @@ pub(crate) fn server_messages() -> Vec<(&'static str, ServerMsg)> {
                 time_micros: 1_795_268_700_123_456,
             }),
         ),
+        (
+            "server_progress",
+            ServerMsg::Progress(Progress {
+                window: 1,
+                counted: 2_300_000,
+                expected: 10_000_000,
+            }),
+        ),
     ];
     messages.extend(edit_results());
     messages
@@ -336,6 +349,7 @@ fn snapshot() -> Update {
         must_refetch: None,
         start: 0,
         total: 2,
+        total_is_exact: true,
         rows: vec![
             RowOp::Row(row(
                 1,
@@ -375,6 +389,7 @@ fn delta() -> Update {
         must_refetch: None,
         start: 7_654_321,
         total: 10_000_000,
+        total_is_exact: true,
         rows: vec![
             RowOp::Row(row(70, vec![Value::Int(70), Value::text("18.49")])),
             RowOp::Keep { from: 0, count: 57 },
@@ -398,6 +413,7 @@ fn must_refetch() -> Update {
         must_refetch: Some(ResetReason::EpochChanged),
         start: 0,
         total: 0,
+        total_is_exact: true,
         rows: Vec::new(),
         edits: Vec::new(),
         changed_at_micros: None,
