@@ -206,6 +206,7 @@ fn open_all(window: u32) -> ClientMsg {
         count: 3,
         from_end: false,
         resume: None,
+        allow_expensive: false,
     })
 }
 

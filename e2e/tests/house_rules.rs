@@ -343,6 +343,10 @@ fn the_protocol_document_mentions_everything() {
         "error",
         "heartbeat",
         "pong",
+        "create_index",
+        "cancel_index",
+        "advice",
+        "index_progress",
     ];
     for kind in kinds {
         assert!(

@@ -437,6 +437,7 @@ fn open_items(window: u32, resume: Option<Resume>) -> ClientMsg {
         count: 4,
         from_end: false,
         resume,
+        allow_expensive: false,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{UpdateNumber, Value, Version, ViewSpec};
+use crate::{CancelIndex, CreateIndex, UpdateNumber, Value, Version, ViewSpec};
 
 /// A window of this socket; the client chooses the number.
 pub type WindowId = u32;
@@ -31,6 +31,10 @@ pub enum ClientMsg {
     Edit(Edit),
     /// Answered by `pong`.
     Ping(Ping),
+    /// Creates the index that `advice` suggests; answered by `index_progress`.
+    CreateIndex(CreateIndex),
+    /// Stops the creation of an index.
+    CancelIndex(CancelIndex),
 }
 
 /// Asks for the list of tables.
@@ -67,6 +71,9 @@ pub struct OpenWindow {
     /// What the client still holds of this window from an earlier socket.
     #[serde(default)]
     pub resume: Option<Resume>,
+    /// Opens a view even if that is expensive: see [`ErrorCode::Expensive`](crate::ErrorCode::Expensive).
+    #[serde(default)]
+    pub allow_expensive: bool,
 }
 
 /// What a client still holds of a window: with it the first update can be a delta.

@@ -40,4 +40,14 @@ pub enum ErrorCode {
     QueryTimeout,
     /// A fault of the server's; it is in its log.
     Internal,
+    /// No index serves the view and reading it all takes long; open it with `allow_expensive` if that is meant.
+    Expensive,
+    /// Only for administrators: the token is wrong, or this server has none.
+    Forbidden,
+    /// The index asked for is not the one that would serve the view now; look at its newest advice.
+    StaleAdvice,
+    /// PostgreSQL did not create the index; the message says why.
+    IndexFailed,
+    /// It was stopped because somebody asked for that.
+    Cancelled,
 }

@@ -8,6 +8,7 @@
 //! binary encoding is positional and does not, so any change of a type here needs a new
 //! [`PROTOCOL_VERSION`] and a line in its history. `tests/golden_frames.rs` fails until both are done.
 
+pub mod advice;
 pub mod client_msg;
 pub mod codec;
 pub mod error_code;
@@ -19,6 +20,10 @@ pub mod value;
 pub mod version;
 pub mod view_spec;
 
+pub use advice::{
+    Advice, CancelIndex, CreateIndex, IndexProgress, IndexState, IndexSuggestion, MeasuredOpening,
+    OpeningCost, ServedBy, ServedVerdict,
+};
 pub use client_msg::{
     Ack, ClientMsg, CloseWindow, Edit, EditId, Generation, ListTables, MoveWindow, OpenWindow,
     Ping, Resume, WindowId,

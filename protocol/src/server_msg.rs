@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EditId, ErrorCode, TableInfo, TableSchema, Update, Value, WindowId};
+use crate::{
+    Advice, EditId, ErrorCode, IndexProgress, TableInfo, TableSchema, Update, Value, WindowId,
+};
 
 /// What a server may say. In JSON: `{"update":{…}}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +30,10 @@ pub enum ServerMsg {
     Pong(Pong),
     /// How far the counting of a window's view has come.
     Progress(Progress),
+    /// What a window's view costs, and the index that would help; sent after `opened`.
+    Advice(Box<Advice>),
+    /// Answers `create_index`.
+    IndexProgress(IndexProgress),
 }
 
 /// The first message on every socket.

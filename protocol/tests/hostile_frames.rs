@@ -70,6 +70,7 @@ fn nested(depth: usize) -> ClientMsg {
         count: 1,
         from_end: false,
         resume: None,
+        allow_expensive: false,
     })
 }
 

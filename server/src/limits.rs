@@ -130,6 +130,22 @@ pub const LIVE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a check of `/readyz` waits for PostgreSQL.
 pub const READY_TIMEOUT: Duration = Duration::from_secs(1);
 
+// ---- Advice on indexes ----
+
+/// How long the plans for one view may take to make.
+pub const ADVICE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Rows whose plan stands for a window's first rows: a screenful with what is fetched around it.
+pub const ADVICE_FIRST_ROWS: u32 = 300;
+/// A view that costs no more needs no index. In the planner's units, of which about 150,000 take a second.
+pub const SMALL_COST_MAX: f64 = 10_000.0;
+/// Where rows are read along an index and then filtered, the first rows may cost so much, in the planner's units.
+pub const SERVED_FIRST_COST_MAX: f64 = 50_000.0;
+/// An index whose rows must still be filtered serves if walking along it costs at most so many times what the
+/// best plan does.
+pub const WALK_COST_RATIO_MAX: f64 = 4.0;
+/// Rows that are sorted at once without a word about it, where an index finds them.
+pub const FOUND_ROWS_MAX: f64 = 10_000.0;
+
 // ---- HTTP ----
 
 /// Connections open at once, sockets included; further ones wait in the kernel's queue.

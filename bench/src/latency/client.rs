@@ -122,6 +122,7 @@ impl Client {
                 count: WINDOW_ROWS,
                 from_end: false,
                 resume: None,
+                allow_expensive: true,
             };
             client.send(&ClientMsg::Open(open)).await?;
         }

@@ -107,7 +107,7 @@ impl Model {
                 self.stale = Some((since_micros, reason));
             }
             ServerMsg::Error(error) => self.error(error, now),
-            ServerMsg::Heartbeat(_) => {}
+            ServerMsg::Heartbeat(_) | ServerMsg::Advice(_) | ServerMsg::IndexProgress(_) => {}
             ServerMsg::Pong(pong) => self.round_trip.pong(&pong, received_at),
             ServerMsg::Progress(progress) => {
                 if let Some(id) = self.of_wire(progress.window)

@@ -136,6 +136,7 @@ impl Window {
             count: self.range.count,
             from_end: false,
             resume: self.resume(limits),
+            allow_expensive: false,
         })
     }
 

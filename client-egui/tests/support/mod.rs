@@ -226,7 +226,11 @@ impl Stage {
                 }
             }
             ClientMsg::Edit(edit) => self.answer_edit(edit),
-            ClientMsg::Ack(_) | ClientMsg::Close(_) | ClientMsg::Ping(_) => {}
+            ClientMsg::Ack(_)
+            | ClientMsg::Close(_)
+            | ClientMsg::Ping(_)
+            | ClientMsg::CreateIndex(_)
+            | ClientMsg::CancelIndex(_) => {}
         }
     }
 

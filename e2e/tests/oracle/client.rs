@@ -310,6 +310,7 @@ impl Client {
             count,
             from_end: false,
             resume,
+            allow_expensive: true,
         };
         self.socket.send(&ClientMsg::Open(open)).await;
     }

@@ -4,10 +4,12 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use protocol::{
-    Ack, ClientMsg, CloseWindow, Column, ColumnKind, Edit, EditOutcome, EditResult, ErrorCode,
-    ErrorMsg, Filter, FilterOp, Heartbeat, Hello, Limits, ListTables, MoveWindow, NullsOrder,
-    OpenWindow, Opened, Ping, Pong, ResetReason, Resume, Row, RowOp, ServerMsg, SortColumn, Status,
-    TableInfo, TableSchema, Tables, Test, Update, Value, Version, ViewSpec,
+    Ack, Advice, CancelIndex, ClientMsg, CloseWindow, Column, ColumnKind, CreateIndex, Edit,
+    EditOutcome, EditResult, ErrorCode, ErrorMsg, Filter, FilterOp, Heartbeat, Hello,
+    IndexProgress, IndexState, IndexSuggestion, Limits, ListTables, MeasuredOpening, MoveWindow,
+    NullsOrder, OpenWindow, Opened, OpeningCost, Ping, Pong, ResetReason, Resume, Row, RowOp,
+    ServedBy, ServedVerdict, ServerMsg, SortColumn, Status, TableInfo, TableSchema, Tables, Test,
+    Update, Value, Version, ViewSpec,
 };
 
 /// Any value that both encodings carry unchanged; JSON writes `NaN` and infinities as strings.
@@ -90,17 +92,21 @@ fn open() -> impl Strategy<Value = OpenWindow> {
         vec(text(), 0..4),
         range,
         option::of(resume),
+        any::<bool>(),
     )
         .prop_map(
-            |(window, generation, view, columns, (start, count), resume)| OpenWindow {
-                window,
-                generation,
-                view,
-                columns,
-                start,
-                count,
-                from_end: false,
-                resume,
+            |(window, generation, view, columns, (start, count), resume, allow_expensive)| {
+                OpenWindow {
+                    window,
+                    generation,
+                    view,
+                    columns,
+                    start,
+                    count,
+                    from_end: false,
+                    resume,
+                    allow_expensive,
+                }
             },
         )
 }
@@ -150,6 +156,15 @@ pub(crate) fn client_msg() -> impl Strategy<Value = ClientMsg> {
         any::<u32>().prop_map(|window| ClientMsg::Close(CloseWindow { window })),
         edit,
         any::<u64>().prop_map(|id| ClientMsg::Ping(Ping { id })),
+        (any::<u64>(), view(), text(), text()).prop_map(|(id, view, name, token)| {
+            ClientMsg::CreateIndex(CreateIndex {
+                id,
+                view,
+                name,
+                token,
+            })
+        }),
+        any::<u64>().prop_map(|id| ClientMsg::CancelIndex(CancelIndex { id })),
     ]
 }
 
@@ -279,6 +294,68 @@ fn edit_outcome() -> impl Strategy<Value = EditOutcome> {
     ]
 }
 
+fn advice() -> impl Strategy<Value = Advice> {
+    let verdict = prop::sample::select(vec![
+        ServedVerdict::Small,
+        ServedVerdict::Ordered,
+        ServedVerdict::Found,
+        ServedVerdict::Unserved,
+    ]);
+    let served_by =
+        (verdict, vec(text(), 0..3), option::of(text())).prop_map(|(verdict, indexes, note)| {
+            ServedBy {
+                verdict,
+                indexes,
+                note,
+            }
+        });
+    let cost = (any::<u64>(), any::<u64>(), any::<u64>(), text()).prop_map(
+        |(rows, planner_cost, millis, in_words)| OpeningCost {
+            rows,
+            planner_cost,
+            millis,
+            in_words,
+        },
+    );
+    let measured = (any::<u64>(), any::<u64>(), text())
+        .prop_map(|(millis, rows, how)| MeasuredOpening { millis, rows, how });
+    let suggestion =
+        (text(), text(), text()).prop_map(|(name, sql, why)| IndexSuggestion { name, sql, why });
+    (
+        any::<u32>(),
+        served_by,
+        cost,
+        option::of(measured),
+        option::of(suggestion),
+        option::of(text()),
+    )
+        .prop_map(
+            |(window, served_by, cost, measured, suggestion, warning)| Advice {
+                window,
+                served_by,
+                cost,
+                measured,
+                suggestion,
+                warning,
+            },
+        )
+}
+
+fn index_state() -> impl Strategy<Value = IndexState> {
+    prop_oneof![
+        (text(), any::<u64>(), any::<u64>()).prop_map(|(phase, done, total)| IndexState::Running {
+            phase,
+            done,
+            total
+        }),
+        any::<u64>().prop_map(|millis| IndexState::Done { millis }),
+        text().prop_map(|message| IndexState::Failed {
+            code: ErrorCode::IndexFailed,
+            message,
+        }),
+    ]
+}
+
 pub(crate) fn server_msg() -> impl Strategy<Value = ServerMsg> {
     let code = prop::sample::select(vec![ErrorCode::BadMessage, ErrorCode::Internal]);
     let error = (code, text(), option::of(any::<u32>())).prop_map(|(code, message, window)| {
@@ -307,5 +384,8 @@ pub(crate) fn server_msg() -> impl Strategy<Value = ServerMsg> {
         any::<i64>().prop_map(|time_micros| ServerMsg::Heartbeat(Heartbeat { time_micros })),
         (any::<u64>(), any::<i64>())
             .prop_map(|(id, time_micros)| ServerMsg::Pong(Pong { id, time_micros })),
+        advice().prop_map(|advice| ServerMsg::Advice(Box::new(advice))),
+        (any::<u64>(), index_state())
+            .prop_map(|(id, state)| ServerMsg::IndexProgress(IndexProgress { id, state })),
     ]
 }

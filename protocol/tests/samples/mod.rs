@@ -1,11 +1,12 @@
 //! One or more hand-written messages of every kind, each with the name of its golden frame.
 
 use protocol::{
-    Ack, ClientMsg, CloseWindow, Column, ColumnKind, Edit, EditOutcome, EditResult, ErrorCode,
-    ErrorMsg, Filter, FilterOp, Heartbeat, Hello, Limits, ListTables, MoveWindow, NullsOrder,
-    OpenWindow, Opened, PROTOCOL_VERSION, Ping, Pong, Progress, ResetReason, Resume, Row, RowOp,
-    ServerMsg, SortColumn, Status, TableInfo, TableSchema, Tables, Test, Update, Value, Version,
-    ViewSpec,
+    Ack, Advice, CancelIndex, ClientMsg, CloseWindow, Column, ColumnKind, CreateIndex, Edit,
+    EditOutcome, EditResult, ErrorCode, ErrorMsg, Filter, FilterOp, Heartbeat, Hello,
+    IndexProgress, IndexState, IndexSuggestion, Limits, ListTables, MeasuredOpening, MoveWindow,
+    NullsOrder, OpenWindow, Opened, OpeningCost, PROTOCOL_VERSION, Ping, Pong, Progress,
+    ResetReason, Resume, Row, RowOp, ServedBy, ServedVerdict, ServerMsg, SortColumn, Status,
+    TableInfo, TableSchema, Tables, Test, Update, Value, Version, ViewSpec,
 };
 
 /// The kind of a client message, as JSON names it. A new kind does not compile until it is here.
@@ -18,10 +19,12 @@ pub(crate) fn client_kind(message: &ClientMsg) -> &'static str {
         ClientMsg::Close(_) => "close",
         ClientMsg::Edit(_) => "edit",
         ClientMsg::Ping(_) => "ping",
+        ClientMsg::CreateIndex(_) => "create_index",
+        ClientMsg::CancelIndex(_) => "cancel_index",
     }
 }
 
-pub(crate) const CLIENT_KINDS: [&str; 7] = [
+pub(crate) const CLIENT_KINDS: [&str; 9] = [
     "list_tables",
     "open",
     "move",
@@ -29,6 +32,8 @@ pub(crate) const CLIENT_KINDS: [&str; 7] = [
     "close",
     "edit",
     "ping",
+    "create_index",
+    "cancel_index",
 ];
 
 /// The kind of a server message, as JSON names it. A new kind does not compile until it is here.
@@ -44,10 +49,12 @@ pub(crate) fn server_kind(message: &ServerMsg) -> &'static str {
         ServerMsg::Heartbeat(_) => "heartbeat",
         ServerMsg::Pong(_) => "pong",
         ServerMsg::Progress(_) => "progress",
+        ServerMsg::Advice(_) => "advice",
+        ServerMsg::IndexProgress(_) => "index_progress",
     }
 }
 
-pub(crate) const SERVER_KINDS: [&str; 9] = [
+pub(crate) const SERVER_KINDS: [&str; 12] = [
     "hello",
     "tables",
     "opened",
@@ -57,6 +64,9 @@ pub(crate) const SERVER_KINDS: [&str; 9] = [
     "error",
     "heartbeat",
     "pong",
+    "progress",
+    "advice",
+    "index_progress",
 ];
 
 pub(crate) fn client_messages() -> Vec<(&'static str, ClientMsg)> {
@@ -98,6 +108,19 @@ pub(crate) fn client_messages() -> Vec<(&'static str, ClientMsg)> {
             }),
         ),
         ("client_ping", ClientMsg::Ping(Ping { id: 3 })),
+        (
+            "client_create_index",
+            ClientMsg::CreateIndex(CreateIndex {
+                id: 5,
+                view: ViewSpec::table("products"),
+                name: "rowcast_products_price_id_1a2b3c4d".to_owned(),
+                token: "a secret".to_owned(),
+            }),
+        ),
+        (
+            "client_cancel_index",
+            ClientMsg::CancelIndex(CancelIndex { id: 5 }),
+        ),
     ]
 }
 
@@ -131,6 +154,7 @@ fn open() -> OpenWindow {
         count: 50,
         from_end: false,
         resume: None,
+        allow_expensive: true,
     }
 }
 
@@ -150,6 +174,7 @@ fn open_resume() -> OpenWindow {
                 vec![Value::Int(9), Value::text("2026-11-21T13:46:00+00:00")],
             ],
         }),
+        allow_expensive: false,
     }
 }
 
@@ -260,7 +285,73 @@ pub(crate) fn server_messages() -> Vec<(&'static str, ServerMsg)> {
         ),
     ];
     messages.extend(edit_results());
+    messages.extend(index_messages());
     messages
+}
+
+fn index_messages() -> Vec<(&'static str, ServerMsg)> {
+    let progress = |state| ServerMsg::IndexProgress(IndexProgress { id: 5, state });
+    vec![
+        ("server_advice", ServerMsg::Advice(Box::new(advice()))),
+        (
+            "server_advice_measured",
+            ServerMsg::Advice(Box::new(Advice {
+                measured: Some(MeasuredOpening {
+                    millis: 1_800,
+                    rows: 9_999_000,
+                    how: "counted along rowcast_products_price_id_1a2b3c4d".to_owned(),
+                }),
+                suggestion: None,
+                warning: None,
+                ..advice()
+            })),
+        ),
+        (
+            "server_index_progress_running",
+            progress(IndexState::Running {
+                phase: "building index: scanning table".to_owned(),
+                done: 40_000,
+                total: 120_000,
+            }),
+        ),
+        (
+            "server_index_progress_done",
+            progress(IndexState::Done { millis: 14_000 }),
+        ),
+        (
+            "server_index_progress_failed",
+            progress(IndexState::Failed {
+                code: ErrorCode::Cancelled,
+                message: "stopped; nothing of the index is left".to_owned(),
+            }),
+        ),
+    ]
+}
+
+fn advice() -> Advice {
+    Advice {
+        window: 1,
+        served_by: ServedBy {
+            verdict: ServedVerdict::Unserved,
+            indexes: Vec::new(),
+            note: Some("no index has this order".to_owned()),
+        },
+        cost: OpeningCost {
+            rows: 10_000_000,
+            planner_cost: 2_400_000,
+            millis: 16_000,
+            in_words: "about 16 s".to_owned(),
+        },
+        measured: None,
+        suggestion: Some(IndexSuggestion {
+            name: "rowcast_products_price_id_1a2b3c4d".to_owned(),
+            sql: "CREATE INDEX CONCURRENTLY rowcast_products_price_id_1a2b3c4d ON public.products \
+                  USING btree (price DESC, id DESC)"
+                .to_owned(),
+            why: "delivers the rows in this order".to_owned(),
+        }),
+        warning: Some("10,000,000 rows are sorted first: about 16 s".to_owned()),
+    }
 }
 
 fn edit_results() -> Vec<(&'static str, ServerMsg)> {

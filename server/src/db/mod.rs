@@ -2,10 +2,12 @@
 //!
 //! It never decides what to ask or when; it turns questions into statements and rows into types.
 
+pub mod advice;
 pub mod asks;
 pub mod catalog;
 pub mod decode;
 pub mod edit;
+pub mod explain;
 pub mod log;
 pub mod pool;
 pub mod query;

@@ -76,6 +76,10 @@ impl Requests {
                 Some(window) => self.edits.begin(edit, window),
                 None => self.unknown_window(edit.window),
             },
+            ClientMsg::CreateIndex(_) | ClientMsg::CancelIndex(_) => {
+                let message = "this server creates no indexes: it has no admin token";
+                self.client.refuse(ErrorCode::Forbidden, message, None);
+            }
             ClientMsg::Ping(ping) => {
                 let pong = Pong {
                     id: ping.id,

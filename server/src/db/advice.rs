@@ -1,0 +1,276 @@
+//! Whether an index serves a view: its order under its filter.
+//!
+//! Only the planner knows. An index may be passed over because it is partial, has another collation or is
+//! not valid; a filter on an equal tenant makes `(tenant, time)` serve an order by time; a partitioned
+//! table is in order if every partition is. So nothing is concluded from the catalogue: PostgreSQL is
+//! asked for the plans of the queries that the view is made of, and their nodes are read.
+
+use sqlx::postgres::{PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, Executor};
+use view_index::OrderColumn;
+
+use super::catalog::TableDef;
+use super::explain::{PlanNode, explain};
+use super::query::{Condition, order_by};
+use crate::limits::{
+    ADVICE_FIRST_ROWS, ADVICE_TIMEOUT, FOUND_ROWS_MAX, SERVED_FIRST_COST_MAX, SMALL_COST_MAX,
+    WALK_COST_RATIO_MAX,
+};
+
+/// What counts as small and as served, in the planner's cost units and in rows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Thresholds {
+    /// See [`SMALL_COST_MAX`].
+    pub small_cost: f64,
+    /// See [`SERVED_FIRST_COST_MAX`].
+    pub first_cost: f64,
+    /// See [`FOUND_ROWS_MAX`].
+    pub found_rows: f64,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self {
+            small_cost: SMALL_COST_MAX,
+            first_cost: SERVED_FIRST_COST_MAX,
+            found_rows: FOUND_ROWS_MAX,
+        }
+    }
+}
+
+/// How PostgreSQL would answer the queries of a view.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Serving {
+    /// What it comes to.
+    pub verdict: Verdict,
+    /// The indexes that serve it; none where the verdict is [`Verdict::Unserved`], and maybe where it is
+    /// [`Verdict::Small`].
+    pub indexes: Vec<String>,
+    /// The indexes that deliver the view's order, if any do; also where [`Verdict`] says that something else
+    /// is quicker. With `SET LOCAL enable_sort = off` the planner takes them.
+    pub walk: Option<Walk>,
+    /// Rows in the view, by the planner's estimate.
+    pub rows: f64,
+    /// The estimated cost of every key in order, by the best plan.
+    pub cost: f64,
+    /// The estimated cost of the first [`ADVICE_FIRST_ROWS`] rows, by the best plan.
+    pub first_cost: f64,
+}
+
+/// What serves a view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// So little is read that no index is needed.
+    Small,
+    /// An index delivers the rows in order: [`Serving::walk`].
+    Ordered,
+    /// An index finds the few rows, which are then sorted.
+    Found,
+    /// None: all rows are read, or very many sorted.
+    Unserved,
+}
+
+/// A scan that delivers rows in a view's order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Walk {
+    /// The index; of a partitioned table one per partition.
+    pub indexes: Vec<String>,
+    /// Whether the table itself need not be read for the keys.
+    pub index_only: bool,
+    /// Whether rows are read that the filter then drops.
+    pub residual: bool,
+    /// The index orders by the leading sort columns only (so many); rows that are equal in them are sorted.
+    pub presorted: Option<usize>,
+    /// The estimated cost of every key in order.
+    pub cost: f64,
+}
+
+impl Serving {
+    /// Whether an index serves the view, or none is needed.
+    pub fn is_served(&self) -> bool {
+        self.verdict != Verdict::Unserved
+    }
+
+    /// Whether to walk along the index (keyset hops) rather than to sort the keys once.
+    pub fn by_hops(&self) -> bool {
+        match self.verdict {
+            Verdict::Ordered => true,
+            Verdict::Small => self.walk.as_ref().is_some_and(|walk| !walk.residual),
+            Verdict::Found | Verdict::Unserved => false,
+        }
+    }
+}
+
+/// Asks which index serves a view's order under its filter.
+///
+/// # Errors
+/// If PostgreSQL cannot be asked, or needs longer than [`ADVICE_TIMEOUT`] to plan.
+pub async fn serving(
+    pool: &PgPool,
+    table: &TableDef,
+    filter: &Condition,
+    order: &[OrderColumn],
+    thresholds: &Thresholds,
+) -> Result<Serving, sqlx::Error> {
+    let begin = format!(
+        "BEGIN READ ONLY; SET LOCAL statement_timeout = '{} ms'",
+        ADVICE_TIMEOUT.as_millis()
+    );
+    let mut transaction = pool.begin_with(AssertSqlSafe(begin)).await?;
+    let asked = Asked::new(table, filter, order);
+    let plans = plans(&mut transaction, &asked).await?;
+    transaction.rollback().await?;
+    Ok(judge(&plans, thresholds))
+}
+
+/// The queries whose plans are asked for.
+struct Asked<'a> {
+    keys: String,
+    first: String,
+    params: &'a [String],
+}
+
+impl<'a> Asked<'a> {
+    fn new(table: &TableDef, filter: &'a Condition, order: &[OrderColumn]) -> Self {
+        let columns: Vec<String> = order
+            .iter()
+            .map(|by| format!("t.{}", table.columns[by.column].sql_name))
+            .collect();
+        let from = format!(
+            "FROM {} AS t WHERE {} ORDER BY {}",
+            table.sql_name,
+            filter.sql,
+            order_by(table, order)
+        );
+        Self {
+            keys: format!("SELECT {} {from}", columns.join(", ")),
+            first: format!("SELECT t.* {from} LIMIT {ADVICE_FIRST_ROWS}"),
+            params: &filter.params,
+        }
+    }
+}
+
+struct Plans {
+    /// Every key in order.
+    best: PlanNode,
+    /// The same without sorting wherever that can be.
+    unsorted: PlanNode,
+    /// The first rows.
+    first: PlanNode,
+}
+
+async fn plans(connection: &mut PgConnection, asked: &Asked<'_>) -> Result<Plans, sqlx::Error> {
+    let best = explain(connection, &asked.keys, asked.params).await?;
+    let first = explain(connection, &asked.first, asked.params).await?;
+    // Hops are single scans, so the walk is planned without helpers.
+    connection
+        .execute("SET LOCAL enable_sort = off; SET LOCAL max_parallel_workers_per_gather = 0")
+        .await?;
+    let unsorted = explain(connection, &asked.keys, asked.params).await?;
+    Ok(Plans {
+        best,
+        unsorted,
+        first,
+    })
+}
+
+fn judge(plans: &Plans, thresholds: &Thresholds) -> Serving {
+    let walk = walk(&plans.unsorted).map(|mut walk| {
+        walk.cost = plans.unsorted.cost;
+        walk
+    });
+    let (cost, first_cost) = (plans.best.cost, plans.first.cost);
+    let quick_first = first_cost <= thresholds.first_cost;
+    let walks_well = walk.as_ref().is_some_and(|walk| {
+        let whole = !walk.residual && walk.presorted.is_none();
+        whole || (quick_first && walk.cost <= cost * WALK_COST_RATIO_MAX)
+    });
+    // A small table has indexes too, but reading all of it is what PostgreSQL does.
+    let is_small = cost.max(first_cost) <= thresholds.small_cost;
+    let reads_all = indexes_of(&plans.best).is_empty();
+    let verdict = if walks_well && !(is_small && reads_all) {
+        Verdict::Ordered
+    } else if plans.best.rows <= thresholds.found_rows && is_found(&plans.best) {
+        Verdict::Found
+    } else if is_small {
+        Verdict::Small
+    } else {
+        Verdict::Unserved
+    };
+    let indexes = match (verdict, &walk) {
+        (Verdict::Ordered, Some(walk)) => walk.indexes.clone(),
+        (Verdict::Unserved, _) => Vec::new(),
+        _ => indexes_of(&plans.best),
+    };
+    Serving {
+        verdict,
+        indexes,
+        walk,
+        rows: plans.best.rows,
+        cost,
+        first_cost,
+    }
+}
+
+/// The ordered scans of a plan; `None` if something in it is sorted as a whole, or read in no order.
+fn walk(node: &PlanNode) -> Option<Walk> {
+    match node.kind.as_str() {
+        "Index Scan" | "Index Only Scan" => Some(Walk {
+            indexes: node.index.iter().cloned().collect(),
+            index_only: node.kind == "Index Only Scan",
+            residual: node.filter.is_some(),
+            presorted: None,
+            cost: node.cost,
+        }),
+        "Incremental Sort" => {
+            let mut walk = walk(node.inputs().next()?)?;
+            walk.presorted = Some(node.presorted.len());
+            Some(walk)
+        }
+        "Append" | "Merge Append" | "Gather Merge" | "Subquery Scan" | "Result" | "Limit" => {
+            let mut walks = node.inputs().map(walk).collect::<Option<Vec<_>>>()?;
+            let mut whole = walks.pop()?;
+            for part in walks {
+                whole.indexes.extend(part.indexes);
+                whole.index_only &= part.index_only;
+                whole.residual |= part.residual;
+                // The part that is ordered by the fewest columns is the one that needs the most sorting.
+                whole.presorted = match (whole.presorted, part.presorted) {
+                    (Some(a), Some(b)) => Some(a.min(b)),
+                    (a, b) => a.or(b),
+                };
+            }
+            whole.residual |= node.filter.is_some();
+            Some(whole)
+        }
+        _ => None,
+    }
+}
+
+/// Whether every row of a plan is found by an index, rather than by reading all of them.
+fn is_found(plan: &PlanNode) -> bool {
+    let scans = plan.descendants().into_iter().filter(|node| {
+        // What a bitmap's heap scan reads is decided by the index scans below it.
+        node.kind.ends_with("Scan")
+            && !matches!(node.kind.as_str(), "Bitmap Heap Scan" | "Subquery Scan")
+    });
+    let mut found = scans.map(|scan| scan.index.is_some() && scan.index_condition.is_some());
+    let mut any = false;
+    let all = found.by_ref().all(|found| {
+        any = true;
+        found
+    });
+    any && all
+}
+
+/// The indexes that a plan reads, each once.
+fn indexes_of(plan: &PlanNode) -> Vec<String> {
+    let mut names: Vec<String> = plan
+        .descendants()
+        .into_iter()
+        .filter_map(|node| node.index.clone())
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
