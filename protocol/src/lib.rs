@@ -15,6 +15,7 @@ pub mod error_code;
 pub mod filter;
 pub mod schema;
 pub mod server_msg;
+pub mod summary;
 pub mod update;
 pub mod value;
 pub mod version;
@@ -35,6 +36,11 @@ pub use schema::{Column, ColumnKind, TableInfo, TableSchema};
 pub use server_msg::{
     EditOutcome, EditResult, ErrorMsg, Heartbeat, Hello, Limits, Opened, Pong, Progress, ServerMsg,
     Status, Tables,
+};
+pub use summary::{
+    AckSummary, Aggregate, AggregateOp, Buckets, GroupBy, GroupOrder, GroupTerm, ShowGroups,
+    Summarize, Summarized, SummaryId, SummaryKey, SummaryRefused, SummaryUpdate, SummaryValue,
+    Unsummarize,
 };
 pub use update::{ResetReason, Row, RowOp, Update, UpdateNumber};
 pub use value::Value;

@@ -3,7 +3,7 @@
 //! Everything here is pure, synchronous and deterministic: no IO, no clock, no randomness, no async.
 //! Read in this order: [`snapshot`] (what a state of the database is), [`order`] and [`predicate`] (which
 //! rows a view holds, in which order), `blocks` and [`view`] (how many rows stand before each, and how
-//! a batch of changes moves them), [`window`] (what one client shows, and the delta it is sent).
+//! a batch of changes moves them), [`window`] (what one client shows, and the delta it is sent). [`summary`]: groups and aggregates.
 
 mod blocks;
 pub mod datetime;
@@ -13,6 +13,7 @@ pub mod predicate;
 pub mod ranks;
 pub mod row;
 pub mod snapshot;
+pub mod summary;
 pub mod view;
 pub mod window;
 
