@@ -106,7 +106,9 @@ impl Snapshots {
 
     async fn connect(&self) -> Client {
         let client = self.database.connect().await;
-        let settings = "SET extra_float_digits = 1; SET timezone = 'UTC'; SET max_parallel_workers_per_gather = 0";
+        let settings = "SET extra_float_digits = 1; SET timezone = 'UTC'; SET datestyle = 'ISO'; \
+                        SET intervalstyle = 'iso_8601'; SET bytea_output = 'hex'; \
+                        SET lc_monetary = 'C'; SET max_parallel_workers_per_gather = 0";
         client.batch_execute(settings).await.expect("settings");
         client
     }
