@@ -262,28 +262,8 @@ pub(crate) fn server_messages() -> Vec<(&'static str, ServerMsg)> {
                 reason: "PostgreSQL does not answer".to_owned(),
             }),
         ),
-        (
-            "server_heartbeat",
-            ServerMsg::Heartbeat(Heartbeat {
-                time_micros: 1_795_268_700_123_456,
-            }),
-        ),
-        (
-            "server_pong",
-            ServerMsg::Pong(Pong {
-                id: 3,
-                time_micros: 1_795_268_700_123_456,
-            }),
-        ),
-        (
-            "server_progress",
-            ServerMsg::Progress(Progress {
-                window: 1,
-                counted: 2_300_000,
-                expected: 10_000_000,
-            }),
-        ),
     ];
+    messages.extend(signs_of_life());
     messages.extend(edit_results());
     messages.extend(index_messages());
     messages
@@ -352,6 +332,32 @@ fn advice() -> Advice {
         }),
         warning: Some("10,000,000 rows are sorted first: about 16 s".to_owned()),
     }
+}
+
+fn signs_of_life() -> Vec<(&'static str, ServerMsg)> {
+    vec![
+        (
+            "server_heartbeat",
+            ServerMsg::Heartbeat(Heartbeat {
+                time_micros: 1_795_268_700_123_456,
+            }),
+        ),
+        (
+            "server_pong",
+            ServerMsg::Pong(Pong {
+                id: 3,
+                time_micros: 1_795_268_700_123_456,
+            }),
+        ),
+        (
+            "server_progress",
+            ServerMsg::Progress(Progress {
+                window: 1,
+                counted: 2_300_000,
+                expected: 10_000_000,
+            }),
+        ),
+    ]
 }
 
 fn edit_results() -> Vec<(&'static str, ServerMsg)> {
