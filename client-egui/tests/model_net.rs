@@ -123,6 +123,7 @@ impl Peer {
         self.say(ServerMsg::Opened(Opened {
             window,
             schema: schema(),
+            highlight: None,
         }))
         .await;
         self.say(ServerMsg::Update(update)).await;

@@ -50,4 +50,6 @@ pub enum ErrorCode {
     IndexFailed,
     /// It was stopped because somebody asked for that.
     Cancelled,
+    /// The search is too long, or the table has no text to search in.
+    BadSearch,
 }

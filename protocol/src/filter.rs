@@ -35,7 +35,8 @@ pub struct Test {
     pub column: String,
     /// What is asked of it.
     pub op: FilterOp,
-    /// What it is compared with: none for `is_null`, two for `between`, any number for `in`, else one.
+    /// What it is compared with: none for `is_null`, two for `between`, any number for `in` and for
+    /// the operators of arrays, else one.
     #[serde(default)]
     pub values: Vec<Value>,
 }
@@ -76,6 +77,86 @@ pub enum FilterOp {
     /// The column is `NULL`.
     #[serde(rename = "is_null")]
     IsNull,
+    /// The column's text matches the regular expression (PostgreSQL's `~`).
+    #[serde(rename = "matches")]
+    Matches,
+    /// The column's text matches the regular expression, ignoring case (`~*`).
+    #[serde(rename = "imatches")]
+    IMatches,
+    /// The array has every one of the values (`@>`).
+    #[serde(rename = "array_contains")]
+    ArrayContains,
+    /// The array has no other elements than the values (`<@`).
+    #[serde(rename = "array_contained")]
+    ArrayContained,
+    /// The array has at least one of the values (`&&`).
+    #[serde(rename = "overlaps")]
+    Overlaps,
+    /// The `jsonb` contains the value, which is JSON (`@>`).
+    #[serde(rename = "json_contains")]
+    JsonContains,
+    /// The `jsonb` satisfies the path: a predicate is true (`@@`), or any other path finds something
+    /// (`@?`).
+    #[serde(rename = "json_path")]
+    JsonPath,
+    /// The date or time is at most so long ago, and not in the future; the value is an interval.
+    #[serde(rename = "within_last")]
+    WithinLast,
+    /// The date or time is in the future, and at most so far; the value is an interval.
+    #[serde(rename = "within_next")]
+    WithinNext,
+}
+
+impl FilterOp {
+    /// Every operator, in the order of the binary encoding.
+    pub const ALL: [Self; 20] = [
+        Self::Eq,
+        Self::Ne,
+        Self::Lt,
+        Self::Le,
+        Self::Gt,
+        Self::Ge,
+        Self::Between,
+        Self::In,
+        Self::Contains,
+        Self::StartsWith,
+        Self::IsNull,
+        Self::Matches,
+        Self::IMatches,
+        Self::ArrayContains,
+        Self::ArrayContained,
+        Self::Overlaps,
+        Self::JsonContains,
+        Self::JsonPath,
+        Self::WithinLast,
+        Self::WithinNext,
+    ];
+
+    /// Its name on the wire in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Eq => "=",
+            Self::Ne => "!=",
+            Self::Lt => "<",
+            Self::Le => "<=",
+            Self::Gt => ">",
+            Self::Ge => ">=",
+            Self::Between => "between",
+            Self::In => "in",
+            Self::Contains => "contains",
+            Self::StartsWith => "starts_with",
+            Self::IsNull => "is_null",
+            Self::Matches => "matches",
+            Self::IMatches => "imatches",
+            Self::ArrayContains => "array_contains",
+            Self::ArrayContained => "array_contained",
+            Self::Overlaps => "overlaps",
+            Self::JsonContains => "json_contains",
+            Self::JsonPath => "json_path",
+            Self::WithinLast => "within_last",
+            Self::WithinNext => "within_next",
+        }
+    }
 }
 
 impl Filter {

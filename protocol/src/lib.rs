@@ -34,8 +34,8 @@ pub use error_code::ErrorCode;
 pub use filter::{Filter, FilterOp, Test};
 pub use schema::{Column, ColumnKind, TableInfo, TableSchema};
 pub use server_msg::{
-    EditOutcome, EditResult, ErrorMsg, Heartbeat, Hello, Limits, Opened, Pong, Progress, ServerMsg,
-    Status, Tables,
+    EditOutcome, EditResult, ErrorMsg, Heartbeat, Hello, Highlight, Limits, Opened, Pong, Progress,
+    ServerMsg, Status, Tables,
 };
 pub use summary::{
     AckSummary, Aggregate, AggregateOp, Buckets, GroupBy, GroupOrder, GroupTerm, ShowGroups,

@@ -76,6 +76,19 @@ pub struct Opened {
     pub window: WindowId,
     /// Its columns.
     pub schema: TableSchema,
+    /// What to mark in the text of its cells, if the view searches.
+    #[serde(default)]
+    pub highlight: Option<Highlight>,
+}
+
+/// What a search looks for, to be marked where it occurs in the text of a cell, ignoring case.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Highlight {
+    /// The words typed, and what PostgreSQL makes of them (`run` of "running"): each at least one
+    /// character.
+    pub terms: Vec<String>,
+    /// Mark a term only where a word begins with it; else anywhere.
+    pub at_word_start: bool,
 }
 
 /// Answers an edit.

@@ -18,6 +18,11 @@ pub struct ViewSpec {
     /// direction, so the order is total.
     #[serde(default)]
     pub sort: Vec<SortColumn>,
+    /// Words to look for, besides the filter: every one must be found, the last one also as the
+    /// beginning of a word. Under an empty `sort` the best matches come first, if the table has an
+    /// index for full-text search.
+    #[serde(default)]
+    pub search: Option<String>,
 }
 
 impl ViewSpec {
@@ -27,6 +32,7 @@ impl ViewSpec {
             table: name.into(),
             filter: None,
             sort: Vec::new(),
+            search: None,
         }
     }
 }

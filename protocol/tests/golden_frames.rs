@@ -109,13 +109,14 @@ fn enumerations() {
     let codes = every![ErrorCode: BadMessage, FrameTooLarge, UnknownTable, UnknownColumn, BadRange,
         BadSort, BadFilter, BadValue, DuplicateWindow, UnknownWindow, TooManyWindows, RateLimited,
         NotEditable, EditRejected, DatabaseUnavailable, QueryTimeout, Internal,
-        Expensive, Forbidden, StaleAdvice, IndexFailed, Cancelled];
+        Expensive, Forbidden, StaleAdvice, IndexFailed, Cancelled, BadSearch];
     assert_golden("enum_error_code", &codes);
     let kinds = every![ColumnKind: Bool, Int, Float, Numeric, Text, Date, Time, Timestamp,
         TimestampTz, Interval, Uuid, Json, Array, Enum, Bytes, Other];
     assert_golden("enum_column_kind", &kinds);
     let operators = every![FilterOp: Eq, Ne, Lt, Le, Gt, Ge, Between, In, Contains, StartsWith,
-        IsNull];
+        IsNull, Matches, IMatches, ArrayContains, ArrayContained, Overlaps, JsonContains, JsonPath,
+        WithinLast, WithinNext];
     assert_golden("enum_filter_op", &operators);
     let reasons = every![ResetReason: EpochChanged, HistoryExpired, TooManyChanges, Truncated,
         SchemaChanged];

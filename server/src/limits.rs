@@ -68,6 +68,24 @@ pub const FETCH_RETRY: Duration = Duration::from_millis(500);
 pub const FILTER_TESTS_MAX: usize = 64;
 /// Values in one `in`.
 pub const FILTER_VALUES_MAX: usize = 500;
+/// Characters in one text that a filter looks for: a pattern, a path, a part of a text.
+pub const FILTER_TEXT_CHARS_MAX: usize = 1_000;
+/// Characters in a search.
+pub const SEARCH_CHARS_MAX: usize = 200;
+/// Words in a search.
+pub const SEARCH_WORDS_MAX: usize = 16;
+/// Columns that a search without an index looks into: the table's first ones that hold text.
+pub const SEARCH_COLUMNS_MAX: usize = 32;
+/// The longest relative date: a thousand years, in seconds.
+pub const RELATIVE_SECONDS_MAX: f64 = 1_000.0 * 366.0 * 86_400.0;
+/// How long PostgreSQL may take to read a filter's constants.
+pub const PLAN_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a batch's verdicts on conditions with a pattern may take, besides the time per image.
+pub const VERDICT_TIMEOUT: Duration = Duration::from_millis(500);
+/// The same for each image.
+pub const VERDICT_TIMEOUT_PER_IMAGE: Duration = Duration::from_micros(100);
+/// Conditions asked about one by one at the same time, to find the one that failed.
+pub const VERDICT_SUSPECTS: usize = 4;
 /// Columns in one sort.
 pub const SORT_COLUMNS_MAX: usize = 16;
 

@@ -42,8 +42,8 @@ pub enum Predicate {
     },
     /// A condition that PostgreSQL evaluates; its verdict comes with the row.
     Asked {
-        /// The column it is about.
-        column: usize,
+        /// The columns it is about.
+        columns: Box<[usize]>,
         /// The condition's place among the row's verdicts.
         condition: usize,
     },
@@ -108,9 +108,11 @@ impl Predicate {
                     Ordering::Greater => holds.greater,
                 }))
             }
-            Self::Asked { column, condition } => {
+            Self::Asked { columns, condition } => {
                 // PostgreSQL was not shown a value that the log left out.
-                cell(*column)?;
+                for &column in columns {
+                    cell(column)?;
+                }
                 let verdict = verdicts.get(*condition).copied();
                 Ok(verdict
                     .expect("every condition of a view is asked before the view is applied to"))

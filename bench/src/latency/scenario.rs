@@ -69,9 +69,9 @@ impl Values {
     /// A random window.
     pub(super) fn window(&self, random: &mut ChaCha8Rng) -> anyhow::Result<WindowPlan> {
         let view = ViewSpec {
-            table: TABLE.to_owned(),
             filter: self.filter(random)?,
             sort: sort(random)?,
+            ..ViewSpec::table(TABLE)
         };
         let depth = if random.random_bool(0.3) {
             0.0

@@ -34,9 +34,8 @@ impl OpenTable {
     /// Opens a table.
     pub fn open(model: &mut Model, name: String, address: ViewAddress) -> Self {
         let view = ViewSpec {
-            table: name.clone(),
-            filter: None,
             sort: address.sort.clone(),
+            ..ViewSpec::table(name.clone())
         };
         let window = model.open(view, Vec::new(), 0, FIRST_ROWS);
         Self {
@@ -128,9 +127,9 @@ impl OpenTable {
         let filter = self.schema(model).and_then(|schema| self.filter(schema));
         self.filters_sent = true;
         let view = ViewSpec {
-            table: self.name.clone(),
             filter,
             sort: self.sort.clone(),
+            ..ViewSpec::table(self.name.clone())
         };
         model.set_view(self.window, view);
         self.grid.view_changed();

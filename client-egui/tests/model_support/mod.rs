@@ -177,6 +177,7 @@ impl Rig {
         self.say(ServerMsg::Opened(Opened {
             window,
             schema: schema(),
+            highlight: None,
         }));
     }
 

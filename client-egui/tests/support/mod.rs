@@ -214,7 +214,11 @@ impl Stage {
                     count: open.count,
                 });
                 let schema = self.schema.clone();
-                self.say(ServerMsg::Opened(Opened { window, schema }));
+                self.say(ServerMsg::Opened(Opened {
+                    window,
+                    schema,
+                    highlight: None,
+                }));
                 self.snapshot();
             }
             ClientMsg::Move(moved) => {

@@ -27,9 +27,9 @@ impl View {
         let sort = random_sort(table, rng);
         let order = order_by(table, &sort);
         let spec = ViewSpec {
-            table: NAME.to_owned(),
             filter,
             sort,
+            ..ViewSpec::table(NAME)
         };
         Self {
             spec,

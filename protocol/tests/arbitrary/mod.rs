@@ -5,7 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 use protocol::{
     Ack, Advice, CancelIndex, ClientMsg, CloseWindow, Column, ColumnKind, CreateIndex, Edit,
-    EditOutcome, EditResult, ErrorCode, ErrorMsg, Filter, FilterOp, Heartbeat, Hello,
+    EditOutcome, EditResult, ErrorCode, ErrorMsg, Filter, FilterOp, Heartbeat, Hello, Highlight,
     IndexProgress, IndexState, IndexSuggestion, Limits, ListTables, MeasuredOpening, MoveWindow,
     NullsOrder, OpenWindow, Opened, OpeningCost, Ping, Pong, ResetReason, Resume, Row, RowOp,
     ServedBy, ServedVerdict, ServerMsg, SortColumn, Status, TableInfo, TableSchema, Tables, Test,
@@ -35,19 +35,7 @@ fn version() -> impl Strategy<Value = Version> {
 }
 
 fn filter() -> impl Strategy<Value = Filter> {
-    let operator = prop::sample::select(vec![
-        FilterOp::Eq,
-        FilterOp::Ne,
-        FilterOp::Lt,
-        FilterOp::Le,
-        FilterOp::Gt,
-        FilterOp::Ge,
-        FilterOp::Between,
-        FilterOp::In,
-        FilterOp::Contains,
-        FilterOp::StartsWith,
-        FilterOp::IsNull,
-    ]);
+    let operator = prop::sample::select(FilterOp::ALL.to_vec());
     let test = (text(), operator, vec(value(), 0..4))
         .prop_map(|(column, op, values)| Filter::Test(Test { column, op, values }));
     test.prop_recursive(6, 24, 4, |inner| {
@@ -72,13 +60,19 @@ fn sort_column() -> impl Strategy<Value = SortColumn> {
 }
 
 fn view() -> impl Strategy<Value = ViewSpec> {
-    (text(), option::of(filter()), vec(sort_column(), 0..3)).prop_map(|(table, filter, sort)| {
-        ViewSpec {
+    let search = option::of(text());
+    (
+        text(),
+        option::of(filter()),
+        vec(sort_column(), 0..3),
+        search,
+    )
+        .prop_map(|(table, filter, sort, search)| ViewSpec {
             table,
             filter,
             sort,
-        }
-    })
+            search,
+        })
 }
 
 fn open() -> impl Strategy<Value = OpenWindow> {
@@ -228,7 +222,16 @@ fn opened() -> impl Strategy<Value = Opened> {
         );
     let schema = (text(), vec(text(), 1..3), vec(column, 0..4))
         .prop_map(|(name, key, columns)| TableSchema { name, key, columns });
-    (any::<u32>(), schema).prop_map(|(window, schema)| Opened { window, schema })
+    let highlight =
+        (vec(text(), 0..3), any::<bool>()).prop_map(|(terms, at_word_start)| Highlight {
+            terms,
+            at_word_start,
+        });
+    (any::<u32>(), schema, option::of(highlight)).prop_map(|(window, schema, highlight)| Opened {
+        window,
+        schema,
+        highlight,
+    })
 }
 
 fn row_op() -> impl Strategy<Value = RowOp> {

@@ -2,7 +2,7 @@
 
 use protocol::{
     Ack, Advice, CancelIndex, ClientMsg, CloseWindow, Column, ColumnKind, CreateIndex, Edit,
-    EditOutcome, EditResult, ErrorCode, ErrorMsg, Filter, FilterOp, Heartbeat, Hello,
+    EditOutcome, EditResult, ErrorCode, ErrorMsg, Filter, FilterOp, Heartbeat, Hello, Highlight,
     IndexProgress, IndexState, IndexSuggestion, Limits, ListTables, MeasuredOpening, MoveWindow,
     NullsOrder, OpenWindow, Opened, OpeningCost, PROTOCOL_VERSION, Ping, Pong, Progress,
     ResetReason, Resume, Row, RowOp, ServedBy, ServedVerdict, ServerMsg, SortColumn, Status,
@@ -148,6 +148,7 @@ fn open() -> OpenWindow {
                     nulls: None,
                 },
             ],
+            search: Some("gaming lapt".to_owned()),
         },
         columns: vec!["id".to_owned(), "name".to_owned(), "price".to_owned()],
         start: 0,
@@ -206,6 +207,23 @@ fn every_operator() -> Filter {
         test("sku", FilterOp::StartsWith, &[Value::text("ELEC-")]),
         test("description", FilterOp::IsNull, &[]),
         test("active", FilterOp::Eq, &[Value::Bool(true)]),
+        test("sku", FilterOp::Matches, &[Value::text("^ELEC-\\d+$")]),
+        test("name", FilterOp::IMatches, &[Value::text("air|pro")]),
+        test(
+            "tags",
+            FilterOp::ArrayContains,
+            &["new".into(), "sale".into()],
+        ),
+        test("tags", FilterOp::ArrayContained, &["new".into()]),
+        test("tags", FilterOp::Overlaps, &["new".into(), "used".into()]),
+        test(
+            "details",
+            FilterOp::JsonContains,
+            &[Value::text(r#"{"wifi": true}"#)],
+        ),
+        test("details", FilterOp::JsonPath, &["$.weight > 2".into()]),
+        test("updated_at", FilterOp::WithinLast, &["7 days".into()]),
+        test("available_at", FilterOp::WithinNext, &["1 month".into()]),
     ])
 }
 
@@ -230,6 +248,10 @@ pub(crate) fn server_messages() -> Vec<(&'static str, ServerMsg)> {
             ServerMsg::Opened(Opened {
                 window: 1,
                 schema: schema(),
+                highlight: Some(Highlight {
+                    terms: vec!["gaming".to_owned(), "game".to_owned(), "lapt".to_owned()],
+                    at_word_start: true,
+                }),
             }),
         ),
         ("server_update_snapshot", ServerMsg::Update(snapshot())),

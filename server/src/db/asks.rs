@@ -1,52 +1,29 @@
-//! What only PostgreSQL can say: what a constant means, whether a condition holds for an image, and where
-//! a text stands in an order.
+//! What only PostgreSQL can say: whether a condition holds for an image, and where a text stands in an
+//! order.
+
+use std::time::Duration;
 
 use protocol::Value;
 use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, Row};
 use view_index::{Placement, TableChanges, TableRow, Verdicts};
 
+use super::bounded::bounded;
 use super::catalog::{ColumnDef, TableDef};
 use super::decode::row_to_json;
 use super::query::Condition;
 
-/// The canonical texts of constants: what PostgreSQL reads each as, written the way rows are written.
+/// Whether each condition holds for each image and each current row: one statement, which may take as
+/// long as `limit` says, else as any query.
 ///
 /// # Errors
-/// If one cannot be read as its column's type; PostgreSQL's message names it.
-pub async fn canonical(
-    pool: &PgPool,
-    constants: &[(&ColumnDef, String)],
-) -> Result<Vec<String>, sqlx::Error> {
-    if constants.is_empty() {
-        return Ok(Vec::new());
-    }
-    let one = |(nth, (column, _)): (usize, &(&ColumnDef, String))| {
-        let cast = format!("to_json(${nth}::text::{})", column.sql_type);
-        if column.nested {
-            format!("{cast}::text")
-        } else {
-            format!("{cast} #>> '{{}}'")
-        }
-    };
-    let list: Vec<String> = (1..).zip(constants).map(one).collect();
-    let sql = format!("SELECT ARRAY[{}]", list.join(", "));
-    let mut query = sqlx::query(AssertSqlSafe(sql));
-    for (_, text) in constants {
-        query = query.bind(text);
-    }
-    query.fetch_one(pool).await?.try_get(0)
-}
-
-/// Whether each condition holds for each image and each current row: one statement.
-///
-/// # Errors
-/// If PostgreSQL cannot evaluate them.
+/// If PostgreSQL cannot evaluate them, or not in time.
 pub async fn verdicts(
     pool: &PgPool,
     table: &TableDef,
     conditions: &[&Condition],
     changes: &TableChanges,
+    limit: Option<Duration>,
 ) -> Result<Verdicts, sqlx::Error> {
     if conditions.is_empty() {
         return Ok(Verdicts::default());
@@ -64,9 +41,10 @@ pub async fn verdicts(
         list.push(format!("({})", condition.renumbered(params.len() + 1)));
         params.extend(&condition.params);
     }
+    // `t` stands alone in its query: the expression of an index names its columns without it.
     let sql = format!(
-        "SELECT ARRAY[{}] FROM unnest($1::text[]) WITH ORDINALITY AS i(image, nth), \
-         json_populate_record(NULL::{}, i.image::json) AS t ORDER BY i.nth",
+        "SELECT (SELECT ARRAY[{}] FROM json_populate_record(NULL::{}, i.image::json) AS t) \
+         FROM unnest($1::text[]) WITH ORDINALITY AS i(image, nth) ORDER BY i.nth",
         list.join(", "),
         table.sql_name,
     );
@@ -75,7 +53,16 @@ pub async fn verdicts(
         query = query.bind(param);
     }
     let mut all = Vec::with_capacity(images.len() * conditions.len());
-    for row in query.fetch_all(pool).await? {
+    let rows = match limit {
+        None => query.fetch_all(pool).await?,
+        Some(limit) => {
+            let mut transaction = bounded(pool, limit).await?;
+            let rows = query.fetch_all(&mut *transaction).await?;
+            transaction.commit().await?;
+            rows
+        }
+    };
+    for row in rows {
         let verdicts: Vec<Option<bool>> = row.try_get(0)?;
         all.extend(verdicts);
     }

@@ -38,6 +38,8 @@ pub struct ColumnDef {
     pub sql_type: String,
     /// How its values are ordered.
     pub ordering: Ordering,
+    /// Whether it is `jsonb`, or a domain over it.
+    pub is_jsonb: bool,
     /// Whether `to_json` nests its values (arrays, composites, json) rather than writing a string.
     pub nested: bool,
     /// Whether `=` means the same bytes (text under a deterministic collation).
@@ -194,6 +196,8 @@ SELECT a.attrelid::int8 AS table_oid,
        format_type(a.atttypid, a.atttypmod) AS type_name,
        CASE WHEN a.atttypid = 1042 THEN 'pg_catalog.bpchar'
             WHEN a.atttypid = 1560 THEN 'pg_catalog.\"bit\"'
+            WHEN a.atttypid = 1014 THEN 'pg_catalog.bpchar[]'
+            WHEN a.atttypid = 1561 THEN 'pg_catalog.\"bit\"[]'
             ELSE format_type(a.atttypid, NULL) END AS sql_type,
        base.oid::int8 AS base_oid,
        base.typtype::text AS type_type,
@@ -265,6 +269,7 @@ fn column_def(row: &PgRow) -> Result<ColumnDef, sqlx::Error> {
     Ok(ColumnDef {
         sql_name: row.try_get("sql_name")?,
         sql_type: row.try_get("sql_type")?,
+        is_jsonb: base == JSONB,
         nested,
         equal_is_same_text: kind == ColumnKind::Text
             && base != BPCHAR
@@ -285,6 +290,7 @@ fn column_def(row: &PgRow) -> Result<ColumnDef, sqlx::Error> {
 }
 
 const BPCHAR: u32 = 1042;
+const JSONB: u32 = 3802;
 
 fn column_kind(base: u32, type_type: &str, category: &str) -> ColumnKind {
     match (base, type_type, category) {

@@ -4,7 +4,9 @@
 
 pub mod advice;
 pub mod asks;
+pub mod bounded;
 pub mod catalog;
+pub mod constants;
 pub mod decode;
 pub mod edit;
 pub mod explain;
@@ -12,3 +14,4 @@ pub mod log;
 pub mod pool;
 pub mod query;
 pub mod rows;
+pub mod search;

@@ -3,9 +3,10 @@
 //! Identifiers come from the catalogue, already quoted; every value is a parameter, sent as text and cast
 //! to its column's type by PostgreSQL.
 
-use super::catalog::{Ordering, TableDef};
-use protocol::{FilterOp, NullsOrder};
+use protocol::{ColumnKind, FilterOp, NullsOrder};
 use view_index::OrderColumn;
+
+use super::catalog::{ColumnDef, Ordering, TableDef};
 
 /// A condition on one row of a table, called `t`, with its parameters from `$1` on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -14,15 +15,18 @@ pub struct Condition {
     pub sql: String,
     /// What `$1`, `$2`, … stand for.
     pub params: Vec<String>,
+    /// One row's verdict may take long: it runs a pattern that somebody wrote.
+    pub is_costly: bool,
 }
 
 impl Condition {
-    /// `t.column op value`, the values being canonical texts of the column's type.
+    /// `t.column op value`, the values being as [`canonical`](super::constants::canonical) writes them.
     pub fn test(table: &TableDef, column: usize, op: FilterOp, values: &[String]) -> Self {
         let def = &table.columns[column];
         let name = format!("t.{}", def.sql_name);
         let typed = |nth: usize| format!("${nth}::text::{}", def.sql_type);
-        let as_text = format!("({name})::text{}", default_collation(table, column));
+        let as_text = text_of(def);
+        let first = || values[..1].to_vec();
         let pattern = |prefix: &str| {
             let value = values.first().map(String::as_str).unwrap_or_default();
             vec![format!("{prefix}{}%", escape_like(value))]
@@ -46,8 +50,64 @@ impl Condition {
             FilterOp::Contains => (format!("{as_text} ILIKE $1::text"), pattern("%")),
             FilterOp::StartsWith => (format!("{as_text} ILIKE $1::text"), pattern("")),
             FilterOp::IsNull => (format!("{name} IS NULL"), Vec::new()),
+            FilterOp::Matches => (format!("{as_text} ~ $1::text"), first()),
+            FilterOp::IMatches => (format!("{as_text} ~* $1::text"), first()),
+            FilterOp::ArrayContains => (compare("@>"), first()),
+            FilterOp::ArrayContained => (compare("<@"), first()),
+            FilterOp::Overlaps => (compare("&&"), first()),
+            FilterOp::JsonContains => (format!("{name} @> $1::text::jsonb"), first()),
+            FilterOp::JsonPath => {
+                let is_predicate = values.get(1).is_some_and(|kind| kind == PREDICATE);
+                let operator = if is_predicate { "@@" } else { "@?" };
+                (format!("{name} {operator} $1::text::jsonpath"), first())
+            }
+            FilterOp::WithinLast | FilterOp::WithinNext => {
+                let instant = match def.shown.kind {
+                    ColumnKind::Date => "date",
+                    ColumnKind::Timestamp => "timestamp",
+                    _ => "timestamptz",
+                };
+                let sql = format!("{name} > $1::text::{instant} AND {name} <= $2::text::{instant}");
+                (sql, values.to_vec())
+            }
         };
-        Self { sql, params }
+        let is_costly = matches!(
+            op,
+            FilterOp::Matches | FilterOp::IMatches | FilterOp::JsonPath
+        );
+        Self {
+            sql,
+            params,
+            is_costly,
+        }
+    }
+
+    /// One of the columns, as text, contains the words, ignoring case; every word must be found.
+    pub fn words(table: &TableDef, columns: &[usize], words: &[String]) -> Self {
+        let found = |nth: usize| {
+            let one = |&column: &usize| {
+                let text = text_of(&table.columns[column]);
+                format!("{text} ILIKE ${nth}::text")
+            };
+            let any: Vec<String> = columns.iter().map(one).collect();
+            format!("({})", any.join(" OR "))
+        };
+        let all: Vec<String> = (1..=words.len()).map(found).collect();
+        let pattern = |word: &String| format!("%{}%", escape_like(word));
+        Self {
+            sql: all.join(" AND "),
+            params: words.iter().map(pattern).collect(),
+            is_costly: false,
+        }
+    }
+
+    /// A document (SQL of type tsvector, about one row) satisfies a query for full-text search.
+    pub fn full_text(document: &str, query: String) -> Self {
+        Self {
+            sql: format!("({document}) @@ $1::text::tsquery"),
+            params: vec![query],
+            is_costly: false,
+        }
     }
 
     /// All (`AND`) or any (`OR`) of them; an empty list is true or false.
@@ -55,7 +115,7 @@ impl Condition {
         if list.is_empty() {
             return Self {
                 sql: all.to_string(),
-                params: Vec::new(),
+                ..Self::default()
             };
         }
         let mut joined = Self::default();
@@ -67,6 +127,7 @@ impl Condition {
                 .sql
                 .push_str(&format!("({})", inner.renumbered(joined.params.len())));
             joined.params.extend(inner.params);
+            joined.is_costly |= inner.is_costly;
         }
         joined
     }
@@ -75,7 +136,7 @@ impl Condition {
     pub fn negate(self) -> Self {
         Self {
             sql: format!("NOT ({})", self.sql),
-            params: self.params,
+            ..self
         }
     }
 
@@ -83,36 +144,45 @@ impl Condition {
     pub fn renumbered(&self, offset: usize) -> String {
         let mut sql = String::with_capacity(self.sql.len());
         let mut rest = self.sql.as_str();
-        // `$` stands nowhere else: a quoted identifier with one in it is followed by no cast.
-        while let Some(at) = rest.find('$') {
-            let digits = rest[at + 1..]
-                .bytes()
-                .take_while(u8::is_ascii_digit)
-                .count();
-            let (number, behind) = rest[at + 1..].split_at(digits);
+        // What is quoted (an index's expression may hold strings) is left alone. A doubled quote inside
+        // ends and begins quoting at once.
+        let mut quote = None;
+        while let Some(at) = rest.find(['$', '\'', '"']) {
+            let found = rest.as_bytes()[at];
             sql.push_str(&rest[..=at]);
-            match number.parse::<usize>() {
-                Ok(number) if behind.starts_with("::text") => {
-                    sql.push_str(&(number + offset).to_string());
+            rest = &rest[at + 1..];
+            match quote {
+                Some(open) if open == found => quote = None,
+                Some(_) => {}
+                None if found != b'$' => quote = Some(found),
+                None => {
+                    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+                    let (number, behind) = rest.split_at(digits);
+                    match number.parse::<usize>() {
+                        Ok(number) => sql.push_str(&(number + offset).to_string()),
+                        Err(_) => sql.push_str(number),
+                    }
+                    rest = behind;
                 }
-                _ => sql.push_str(number),
             }
-            rest = behind;
         }
         sql.push_str(rest);
         sql
     }
 }
 
-/// `ILIKE` refuses nondeterministic collations, so it gets the database's own.
-fn default_collation(table: &TableDef, column: usize) -> &'static str {
-    let def = &table.columns[column];
-    match def.ordering {
+/// How a path is asked that is true or false, as [`canonical`](super::constants::canonical) says it.
+pub(super) const PREDICATE: &str = "predicate";
+
+/// A column of `t` as text. Patterns refuse nondeterministic collations, so it gets the database's own.
+fn text_of(def: &ColumnDef) -> String {
+    let collate = match def.ordering {
         Ordering::Asked { collation: Some(_) } if !def.equal_is_same_text => {
             " COLLATE pg_catalog.\"default\""
         }
         _ => "",
-    }
+    };
+    format!("(t.{})::text{collate}", def.sql_name)
 }
 
 fn escape_like(text: &str) -> String {
@@ -148,6 +218,7 @@ mod tests {
         Condition {
             sql: sql.to_owned(),
             params,
+            is_costly: false,
         }
     }
 
@@ -168,6 +239,11 @@ mod tests {
     fn a_dollar_in_an_identifier_is_no_parameter() {
         let odd = condition(r#"t."a$1" = $1::text::int"#, &["1"]);
         assert_eq!(odd.renumbered(4), r#"t."a$1" = $5::text::int"#);
+        let odd = condition(r#"f('it''s $1', "a""$2") = $1::text::int"#, &["1"]);
+        assert_eq!(
+            odd.renumbered(1),
+            r#"f('it''s $1', "a""$2") = $2::text::int"#
+        );
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use protocol::Value;
 use sqlx::postgres::PgPool;
-use view_index::{DomainId, OrderClass, OrderColumn, Ranks, TableChanges, TableRow, Verdicts};
+use view_index::{DomainId, OrderClass, OrderColumn, Ranks, TableChanges, TableRow};
 
+use super::judging::{Judged, judge};
 use super::plan::order_class;
 use crate::db::asks;
 use crate::db::catalog::{ColumnDef, TableDef};
@@ -70,7 +71,7 @@ impl Answers {
             if slot.views == 0 {
                 slot.condition = Condition {
                     sql: "NULL::boolean".to_owned(),
-                    params: Vec::new(),
+                    ..Condition::default()
                 };
             }
         }
@@ -103,10 +104,10 @@ impl Answers {
         pool: &PgPool,
         table: &TableDef,
         changes: &TableChanges,
-    ) -> Result<Verdicts, sqlx::Error> {
+    ) -> Result<Judged, sqlx::Error> {
         let conditions: Vec<&Condition> =
             self.conditions.iter().map(|slot| &slot.condition).collect();
-        asks::verdicts(pool, table, &conditions, changes).await
+        judge(pool, table, &conditions, changes).await
     }
 
     /// Learns where the values of these rows stand in these orders.

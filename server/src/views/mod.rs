@@ -11,6 +11,7 @@ pub mod client;
 pub mod engine;
 pub mod fetching;
 pub mod history;
+pub mod judging;
 pub mod plan;
 pub mod table;
 pub mod view;

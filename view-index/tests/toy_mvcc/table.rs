@@ -349,7 +349,7 @@ impl Condition {
                 },
             },
             Self::Asked(condition) => Predicate::Asked {
-                column: 0,
+                columns: Box::new([0]),
                 condition: *condition,
             },
         }

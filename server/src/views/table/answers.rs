@@ -79,11 +79,11 @@ impl TableTask {
         let Some(changes) = self.history.since(&slice.snapshot) else {
             return Ok(());
         };
+        let verdicts = self.ask_verdicts(&changes).await?;
         let Some(view) = self.views.get_mut(&question.view) else {
             return Ok(());
         };
         let pool = &self.around.pool;
-        let verdicts = self.answers.verdicts(pool, &self.table, &changes).await?;
         let order = std::iter::once(view.plan.order.as_slice());
         let rows = slice
             .fetched

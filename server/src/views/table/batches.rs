@@ -90,8 +90,8 @@ impl TableTask {
         let Some(seen) = self.mark.as_ref().map(|mark| mark.snapshot.clone()) else {
             return Ok(());
         };
+        let verdicts = self.ask_verdicts(changes).await?;
         let pool = &self.around.pool;
-        let verdicts = self.answers.verdicts(pool, &self.table, changes).await?;
         let orders = self.views.values().map(|view| view.plan.order.as_slice());
         self.answers.place(pool, orders, rows_of(changes)).await?;
         let ranks = self.answers.ranks();

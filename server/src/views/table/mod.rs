@@ -2,6 +2,7 @@
 
 mod answers;
 mod batches;
+mod verdicts;
 mod windows;
 
 use std::collections::HashMap;

@@ -87,10 +87,11 @@ impl TableTask {
 
     /// Tells a window's client the columns, and shows it.
     fn show(&mut self, mut shown: ClientWindow, plan: Plan, places: Vec<usize>) {
-        let (window, schema) = (shown.window.id(), self.table.schema(&places));
-        shown
-            .client
-            .send(ServerMsg::Opened(Opened { window, schema }));
+        shown.client.send(ServerMsg::Opened(Opened {
+            window: shown.window.id(),
+            schema: self.table.schema(&places),
+            highlight: plan.highlight.clone(),
+        }));
         shown.window.set_columns(places);
         let id = self.view_of(plan);
         if let Some(view) = self.views.get_mut(&id) {
