@@ -122,8 +122,8 @@ impl Code {
 pub fn refused(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Problem {
     let status = match code {
         ErrorCode::UnknownTable => StatusCode::NOT_FOUND,
-        ErrorCode::NotEditable => StatusCode::FORBIDDEN,
-        ErrorCode::EditRejected => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorCode::NotEditable | ErrorCode::Forbidden => StatusCode::FORBIDDEN,
+        ErrorCode::EditRejected | ErrorCode::Expensive => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorCode::RateLimited | ErrorCode::DatabaseUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::QueryTimeout => StatusCode::GATEWAY_TIMEOUT,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,

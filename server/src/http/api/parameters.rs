@@ -99,11 +99,20 @@ pub struct RowsQuery {
     pub start: Start,
     /// Whether the answer waits until the total is exact.
     pub exact_total: bool,
+    /// Whether a view may be read that no index serves and that is large.
+    pub allow_expensive: bool,
 }
 
 /// What [`RowsQuery::read`] takes, besides the columns of the table.
-pub const ROWS_PARAMETERS: [&str; 7] = [
-    "filter", "sort", "columns", "limit", "offset", "cursor", "total",
+pub const ROWS_PARAMETERS: [&str; 8] = [
+    "filter",
+    "sort",
+    "columns",
+    "limit",
+    "offset",
+    "cursor",
+    "total",
+    "expensive",
 ];
 
 impl RowsQuery {
@@ -141,11 +150,8 @@ impl RowsQuery {
                 ));
             }
         };
-        let exact_total = match take("total").as_deref() {
-            None | Some("now") => false,
-            Some("exact") => true,
-            Some(_) => return Err(bad("total", "it is `now` or `exact`").allowed(["now", "exact"])),
-        };
+        let exact_total = choice("total", take("total"), ["now", "exact"])?;
+        let allow_expensive = choice("expensive", take("expensive"), ["refuse", "allow"])?;
         for (name, text) in &given.0 {
             if table.column(name).is_none() {
                 let columns = table.columns.iter().map(|column| column.name.as_str());
@@ -169,6 +175,7 @@ impl RowsQuery {
             limit: u32::try_from(limit).unwrap_or(WINDOW_ROWS_MAX),
             start,
             exact_total,
+            allow_expensive,
         })
     }
 }
@@ -180,6 +187,19 @@ fn bad_text(parameter: &str, error: &TextError) -> Problem {
         .with("parameter", parameter)
         .with("position", error.position)
         .allowed(error.expected.clone())
+}
+
+/// Whether the second of two words is given; the first is the default.
+fn choice(name: &str, given: Option<String>, words: [&str; 2]) -> Result<bool, Problem> {
+    match given.as_deref() {
+        None => Ok(false),
+        Some(word) if word == words[0] => Ok(false),
+        Some(word) if word == words[1] => Ok(true),
+        Some(_) => {
+            let detail = format!("it is {} or {}", words[0], words[1]);
+            Err(bad(name, detail).allowed(words))
+        }
+    }
 }
 
 fn number(name: &str, text: &str, max: u64) -> Result<u64, Problem> {

@@ -99,6 +99,7 @@ async fn by_position(
         count: query.limit,
         from_end: false,
         resume: None,
+        allow_expensive: query.allow_expensive,
     };
     let page = first_page(&api.sessions, table, open, query.exact_total).await?;
     let mut members = members(&page.schema.columns, table);
