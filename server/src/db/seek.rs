@@ -132,6 +132,7 @@ fn test(table: &TableDef, column: usize, operator: &str, text: String) -> Condit
     Condition {
         sql: format!("t.{} {operator} $1::text::{}", def.sql_name, def.sql_type),
         params: vec![text],
+        is_costly: false,
     }
 }
 
@@ -140,5 +141,6 @@ fn null(table: &TableDef, column: usize, is: bool) -> Condition {
     Condition {
         sql: format!("t.{} IS {not}NULL", table.columns[column].sql_name),
         params: Vec::new(),
+        is_costly: false,
     }
 }

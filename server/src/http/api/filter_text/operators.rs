@@ -55,6 +55,40 @@ pub const OPERATORS: &[Operator] = &[
         Takes::One,
     ),
     operator(FilterOp::IsNull, "is null", "is_null", Takes::Nothing),
+    operator(FilterOp::Matches, "matches", "matches", Takes::One),
+    operator(FilterOp::IMatches, "imatches", "imatches", Takes::One),
+    operator(
+        FilterOp::ArrayContains,
+        "array_contains",
+        "array_contains",
+        Takes::List,
+    ),
+    operator(
+        FilterOp::ArrayContained,
+        "array_contained",
+        "array_contained",
+        Takes::List,
+    ),
+    operator(FilterOp::Overlaps, "overlaps", "overlaps", Takes::List),
+    operator(
+        FilterOp::JsonContains,
+        "json_contains",
+        "json_contains",
+        Takes::One,
+    ),
+    operator(FilterOp::JsonPath, "json_path", "json_path", Takes::One),
+    operator(
+        FilterOp::WithinLast,
+        "within_last",
+        "within_last",
+        Takes::One,
+    ),
+    operator(
+        FilterOp::WithinNext,
+        "within_next",
+        "within_next",
+        Takes::One,
+    ),
 ];
 
 /// Other spellings that people know.
