@@ -52,4 +52,6 @@ pub enum ErrorCode {
     Cancelled,
     /// The search is too long, or the table has no text to search in.
     BadSearch,
+    /// The view is too large to be shown there without an index on its order and filter.
+    NoIndex,
 }

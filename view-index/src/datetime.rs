@@ -35,6 +35,51 @@ pub fn parse_timestamp(text: &str) -> Option<i64> {
         .checked_add(micros)
 }
 
+/// The date of a number that [`parse_date`] gives, in ISO 8601.
+pub fn format_date(days: i64) -> String {
+    match days {
+        i64::MAX => "infinity".to_owned(),
+        i64::MIN => "-infinity".to_owned(),
+        _ => {
+            let (date, era) = civil(days);
+            date + era
+        }
+    }
+}
+
+/// The timestamp of a number that [`parse_timestamp`] gives, in ISO 8601 and UTC.
+pub fn format_timestamp(micros: i64) -> String {
+    if micros == i64::MAX || micros == i64::MIN {
+        return format_date(micros);
+    }
+    let (date, era) = civil(micros.div_euclid(DAY_MICROS));
+    let clock = micros.rem_euclid(DAY_MICROS);
+    let (seconds, fraction) = (clock / 1_000_000, clock % 1_000_000);
+    let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    format!("{date} {hour:02}:{minute:02}:{second:02}.{fraction:06}+00{era}")
+}
+
+/// The date of a day since 1970-01-01 and its era, by Howard Hinnant's `civil_from_days` (as below).
+fn civil(days: i64) -> (String, &'static str) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12 + 1;
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    // There is no year 0: 1 BC comes before 1 AD.
+    let (year, era) = if year <= 0 {
+        (1 - year, " BC")
+    } else {
+        (year, "")
+    };
+    (format!("{year:04}-{month:02}-{day:02}"), era)
+}
+
 fn strip_era(text: &str) -> (&str, bool) {
     text.strip_suffix(" BC")
         .map_or((text, false), |rest| (rest, true))

@@ -1,6 +1,7 @@
 //! `numeric` values of any precision, compared as PostgreSQL compares them.
 
 use std::cmp::Ordering;
+use std::fmt;
 
 /// A `numeric`: exact, of any size; `NaN` equals itself and is above `Infinity`, as in PostgreSQL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +25,32 @@ pub struct Digits {
     digits: Box<[u8]>,
 }
 
+impl fmt::Display for Decimal {
+    /// The number as PostgreSQL reads it.
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NegativeInfinity => to.write_str("-Infinity"),
+            Self::Infinity => to.write_str("Infinity"),
+            Self::NaN => to.write_str("NaN"),
+            Self::Finite(number) if number.digits.is_empty() => to.write_str("0"),
+            Self::Finite(number) => {
+                let digits: String = number.digits.iter().copied().map(char::from).collect();
+                let sign = if number.negative { "-" } else { "" };
+                write!(to, "{sign}0.{digits}e{}", number.exponent)
+            }
+        }
+    }
+}
+
 impl Decimal {
+    /// Memory held on the heap, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Finite(number) => number.digits.len(),
+            _ => 0,
+        }
+    }
+
     /// Reads PostgreSQL's (or JSON's) text of a number; `None` if it is not one.
     pub fn parse(text: &str) -> Option<Self> {
         match text {

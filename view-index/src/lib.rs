@@ -2,13 +2,19 @@
 //!
 //! Everything here is pure, synchronous and deterministic: no IO, no clock, no randomness, no async.
 //! Read in this order: [`snapshot`] (what a state of the database is), [`order`] and [`predicate`] (which
-//! rows a view holds, in which order), `blocks` and [`view`] (how many rows stand before each, and how
-//! a batch of changes moves them), [`window`] (what one client shows, and the delta it is sent). [`summary`]: groups and aggregates.
+//! rows a view holds, in which order), [`blocks`] (how many rows stand before each), [`piece`] and [`chart`]
+//! (how rows and counts that a query saw come in), [`view`] (how a batch of changes moves it all), [`window`]
+//! (what one client shows, and the delta it is sent). [`summary`]: groups and aggregates.
 
-mod blocks;
+pub mod blocks;
+pub mod chart;
 pub mod datetime;
 pub mod decimal;
+mod effects;
+mod fenwick;
+pub mod keys;
 pub mod order;
+pub mod piece;
 pub mod predicate;
 pub mod ranks;
 pub mod row;
@@ -17,11 +23,14 @@ pub mod summary;
 pub mod view;
 pub mod window;
 
-pub use blocks::Drift;
+pub use blocks::{Bound, Drift, Sizes};
+pub use chart::{Chart, ChartBlock};
+pub use keys::KeySet;
 pub use order::{Key, KeyError, KeyPart, Order, OrderClass, OrderColumn};
+pub use piece::{Fetched, Origin, Piece};
 pub use predicate::{Comparison, Predicate};
 pub use ranks::{DomainId, Placement, Rank, Ranks};
 pub use row::{RowKey, Side, TableChanges, TableRow, Verdicts};
 pub use snapshot::{Snapshot, Xid};
-pub use view::{Fetched, ViewError, ViewIndex};
+pub use view::{Need, Total, ViewError, ViewIndex};
 pub use window::{Refresh, Window};

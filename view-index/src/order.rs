@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use protocol::Value;
 
-use crate::datetime::{parse_date, parse_timestamp};
+use crate::datetime::{format_date, format_timestamp, parse_date, parse_timestamp};
 use crate::decimal::Decimal;
 use crate::ranks::{DomainId, Rank, Ranks};
 use crate::row::TableRow;
@@ -90,6 +90,31 @@ impl KeyPart {
             _ => None,
         };
         part.ok_or_else(|| KeyError::Unreadable(column, value.clone()))
+    }
+
+    /// The value as PostgreSQL reads it, or one that is equal to it in this order; `None` for `NULL`.
+    pub fn to_postgres_text(&self, class: OrderClass) -> Option<String> {
+        Some(match (self, class) {
+            (Self::Null, _) => return None,
+            (Self::Int(value), OrderClass::Bool) => (*value != 0).to_string(),
+            (Self::Int(days), OrderClass::Date) => format_date(*days),
+            (Self::Int(micros), OrderClass::Timestamp) => format_timestamp(*micros),
+            (Self::Int(value), _) => value.to_string(),
+            (Self::Float(value), _) => protocol::Value::Float(*value).to_postgres_text()?,
+            (Self::Decimal(value), _) => value.to_string(),
+            (Self::Bytes(text), _) => text.to_string(),
+            (Self::Rank(rank), _) => rank.text().to_owned(),
+        })
+    }
+
+    /// Memory held, in bytes, near enough.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + match self {
+                Self::Decimal(value) => value.bytes(),
+                Self::Bytes(text) => text.len(),
+                Self::Null | Self::Int(_) | Self::Float(_) | Self::Rank(_) => 0,
+            }
     }
 
     /// PostgreSQL's order of two values that are not null; nulls are equal to each other and last.

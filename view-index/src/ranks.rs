@@ -28,6 +28,11 @@ struct Place {
 }
 
 impl Rank {
+    /// One of the texts of this place.
+    pub fn text(&self) -> &str {
+        &self.0.text
+    }
+
     fn label(&self) -> u64 {
         self.0.label.load(atomic::Ordering::Relaxed)
     }

@@ -4,8 +4,11 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::blocks::{Block, BlockList, Bound, Drift, LoadedRow};
+use crate::blocks::{Block, BlockList, Bound, Content, Drift, LoadedRow, Sizes};
+use crate::chart::{Chart, ChartBlock};
+use crate::effects::Effects;
 use crate::order::{Key, KeyError, Order};
+use crate::piece::{Fetched, Origin, Piece};
 use crate::predicate::Predicate;
 use crate::ranks::Ranks;
 use crate::row::{RowKey, TableChanges, TableRow, Verdicts};
@@ -22,15 +25,45 @@ pub enum ViewError {
     Drift(#[from] Drift),
 }
 
-/// Rows of a view as one query returned them.
+/// How many rows a view has, as far as is known when it is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Total {
+    /// They were counted.
+    Exact(u64),
+    /// The planner thinks so; a [`Chart`] will tell.
+    Estimate(u64),
+}
+
+/// What must be asked of the database so that some positions can be shown.
 #[derive(Clone, Debug)]
-pub struct Fetched {
-    /// The position of the first row, in the view at the query's snapshot.
-    pub start: u64,
-    /// The rows, in the view's order.
-    pub rows: Vec<Arc<TableRow>>,
-    /// Whether the view ends with the last of them.
-    pub reached_end: bool,
+pub enum Need {
+    /// Rows that follow each other.
+    Rows {
+        /// Where their counting begins, and how many rows to skip from there.
+        origin: Origin,
+        /// How many.
+        count: u64,
+        /// The position of the first of them.
+        position: u64,
+    },
+    /// Rows by their keys.
+    Listed {
+        /// The blocks that they are all rows of.
+        origin: Origin,
+        /// Their keys.
+        keys: Vec<RowKey>,
+        /// The position of the first of them.
+        position: u64,
+    },
+    /// A chart of the keys from a bound up to another (`None`: the view's end), with about so many rows.
+    Chart {
+        /// Where it begins.
+        lower: Bound,
+        /// Where it ends.
+        upper: Option<Bound>,
+        /// Rows to be expected.
+        expected: u64,
+    },
 }
 
 /// The rows of a view: counted everywhere, held where someone looks.
@@ -41,126 +74,60 @@ pub struct ViewIndex {
     blocks: BlockList,
     /// Where each held row stands.
     places: HashMap<RowKey, Key>,
+    /// No index serves the view: blocks that are not loaded list their rows' keys.
+    is_listed: bool,
 }
 
 impl ViewIndex {
-    /// A view of `total` rows, of which some were fetched at the same snapshot.
-    ///
-    /// # Errors
-    /// If a fetched row has no key.
-    pub fn new(
-        order: Order,
-        predicate: Predicate,
-        fetched: Fetched,
-        total: u64,
-        ranks: &Ranks,
-    ) -> Result<Self, ViewError> {
-        let mut view = Self::build(order, predicate, fetched, ranks)?;
-        view.set_total(total)?;
-        Ok(view)
-    }
-
-    /// The same view as another query saw it, to be caught up and then [adopted](Self::adopt). How many
-    /// rows come after the fetched ones is not known, so totals of a piece mean nothing.
-    ///
-    /// # Errors
-    /// If a fetched row has no key.
-    pub fn piece(&self, fetched: Fetched, ranks: &Ranks) -> Result<Self, ViewError> {
-        Self::build(self.order.clone(), self.predicate.clone(), fetched, ranks)
-    }
-
-    fn build(
-        order: Order,
-        predicate: Predicate,
-        fetched: Fetched,
-        ranks: &Ranks,
-    ) -> Result<Self, ViewError> {
-        let Fetched {
-            start,
-            rows,
-            reached_end,
-        } = fetched;
-        let mut loaded = Vec::with_capacity(rows.len());
-        for row in rows {
-            loaded.push(LoadedRow {
-                key: order.key(&row, ranks)?,
-                row,
-            });
-        }
-        let places = loaded
-            .iter()
-            .map(|row| (row.row.key.clone(), row.key.clone()))
-            .collect();
-        let counted = |lower, count| Block {
-            lower,
-            count,
-            rows: None,
+    /// A view of so many rows, of which none is held.
+    pub fn new(order: Order, predicate: Predicate, total: Total, sizes: Sizes) -> Self {
+        let (count, content) = match total {
+            Total::Exact(total) => (i64::try_from(total).unwrap_or(i64::MAX), Content::Counted),
+            Total::Estimate(expected) => (0, Content::Uncounted { expected }),
         };
-        let start = i64::try_from(start).map_err(|_| Drift)?;
-        let mut blocks = Vec::with_capacity(3);
-        let ends = loaded
-            .first()
-            .zip(loaded.last())
-            .map(|(a, b)| (a.key.clone(), b.key.clone()));
-        match ends {
-            Some((first, last)) => {
-                let lower = if start > 0 {
-                    Bound::At(first)
-                } else {
-                    Bound::Min
-                };
-                if start > 0 {
-                    blocks.push(counted(Bound::Min, start));
-                }
-                let count = i64::try_from(loaded.len()).map_err(|_| Drift)?;
-                blocks.push(Block {
-                    lower,
-                    count,
-                    rows: Some(loaded),
-                });
-                if !reached_end {
-                    blocks.push(counted(Bound::After(last), 0));
-                }
-            }
-            // The view was empty.
-            None if start == 0 && reached_end => {
-                blocks.push(Block {
-                    lower: Bound::Min,
-                    count: 0,
-                    rows: Some(Vec::new()),
-                });
-            }
-            // It ended before `start`, or no rows were asked for: nothing is known of it but its total.
-            None => blocks.push(counted(Bound::Min, 0)),
-        }
-        Ok(Self {
+        let all = Block {
+            lower: Bound::Min,
+            count,
+            content,
+        };
+        Self {
             order,
             predicate,
-            blocks: BlockList::new(blocks),
-            places,
-        })
-    }
-
-    fn set_total(&mut self, total: u64) -> Result<(), Drift> {
-        let missing = i64::try_from(total).map_err(|_| Drift)? - self.blocks.total();
-        let mut blocks: Vec<Block> = self.blocks.iter().cloned().collect();
-        match blocks.last_mut() {
-            Some(last) if last.rows.is_none() && missing >= 0 => last.count += missing,
-            _ if missing == 0 => {}
-            _ => return Err(Drift),
+            blocks: BlockList::new(vec![all], sizes),
+            places: HashMap::new(),
+            is_listed: false,
         }
-        self.blocks = BlockList::new(blocks);
-        Ok(())
     }
 
-    /// Rows in the view.
+    /// Rows in the view; an estimate unless [`Self::total_is_exact`].
     pub fn total(&self) -> u64 {
         u64::try_from(self.blocks.total()).unwrap_or(0)
+    }
+
+    /// Whether every row is counted.
+    pub fn total_is_exact(&self) -> bool {
+        self.blocks.iter().all(Block::is_counted)
+    }
+
+    /// How many of the first positions are exact: all of them once the view is counted.
+    pub fn known_until(&self) -> u64 {
+        let uncounted = self.blocks.iter().position(|block| !block.is_counted());
+        uncounted.map_or(u64::MAX, |index| self.blocks.start_of(index))
     }
 
     /// Rows held in memory.
     pub fn held(&self) -> usize {
         self.places.len()
+    }
+
+    /// Memory that the view's division takes, in bytes; the held rows are not in it.
+    pub fn bytes(&self) -> usize {
+        self.blocks.bytes()
+    }
+
+    /// Blocks that the view is divided into.
+    pub fn blocks(&self) -> usize {
+        self.blocks.len()
     }
 
     /// The view's order.
@@ -186,9 +153,16 @@ impl ViewIndex {
             .map(|loaded| loaded.key.clone())
     }
 
-    /// The part of a range of positions that is not held, from its first missing row to its last.
+    /// The part of a range of positions that is not held, from its first missing row to its last. While the
+    /// total is an estimate, positions behind it are missing too.
     pub fn gap(&self, range: &Range<u64>) -> Option<Range<u64>> {
-        self.blocks.gap(range)
+        let gap = self.blocks.gap(range);
+        let total = self.total();
+        if range.end <= total.max(range.start) || self.total_is_exact() {
+            return gap;
+        }
+        let start = gap.map_or(total.max(range.start), |gap| gap.start);
+        Some(start..range.end)
     }
 
     /// The rows at a range of positions that has no [gap](Self::gap).
@@ -200,11 +174,90 @@ impl ViewIndex {
             .collect()
     }
 
+    /// What must be asked so that the rows of a [gap](Self::gap) can be shown, and some rows on either side
+    /// of it; `None` if that cannot be said before the view is counted.
+    pub fn need(&self, gap: &Range<u64>, margin: u64) -> Option<Need> {
+        let (index, span) = self.blocks.first_missing(gap)?;
+        let block = self.blocks.get(index)?;
+        match &block.content {
+            Content::Loaded(_) => None,
+            Content::Listed(_) => Some(self.listed(index, span.start, gap.end)),
+            Content::Uncounted { .. } => {
+                let count = gap.end.saturating_add(margin) - span.start;
+                (count <= self.blocks.sizes().ahead_max).then(|| Need::Rows {
+                    origin: Origin::Behind {
+                        bound: block.lower.clone(),
+                        skipped: 0,
+                    },
+                    count,
+                    position: span.start,
+                })
+            }
+            Content::Counted => {
+                let from = gap.start.max(span.start);
+                // The margin may begin in a block before this one, if that is merely counted too.
+                let wanted = from.saturating_sub(margin);
+                let (first, start) = self.blocks.index_at(wanted);
+                let plain = |block: &Block| matches!(block.content, Content::Counted);
+                let all_plain = (first..index).all(|at| self.blocks.get(at).is_some_and(plain));
+                let (first, start, from) = if all_plain {
+                    (first, start, wanted)
+                } else {
+                    (index, span.start, wanted.max(span.start))
+                };
+                if from - start > self.blocks.sizes().skipped_max {
+                    return self.chart_of(first);
+                }
+                Some(Need::Rows {
+                    origin: Origin::Behind {
+                        bound: self.blocks.get(first)?.lower.clone(),
+                        skipped: from - start,
+                    },
+                    count: gap.end.saturating_add(margin) - from,
+                    position: from,
+                })
+            }
+        }
+    }
+
+    /// The listed blocks from one on, as far as `end`.
+    fn listed(&self, first: usize, position: u64, end: u64) -> Need {
+        let (mut keys, mut behind) = (Vec::new(), first);
+        while let Some(block) = self.blocks.get(behind)
+            && let Content::Listed(listed) = &block.content
+            && (behind == first || position + (keys.len() as u64) < end)
+            && (keys.len() as u64) < self.blocks.sizes().looked_up_max
+        {
+            keys.extend(listed.to_keys());
+            behind += 1;
+        }
+        let bound = |index: usize| self.blocks.get(index).map(|block| block.lower.clone());
+        Need::Listed {
+            origin: Origin::Listed {
+                lower: bound(first).unwrap_or(Bound::Min),
+                upper: bound(behind),
+            },
+            keys,
+            position,
+        }
+    }
+
+    fn chart_of(&self, index: usize) -> Option<Need> {
+        let block = self.blocks.get(index)?;
+        Some(Need::Chart {
+            lower: block.lower.clone(),
+            upper: self.blocks.get(index + 1).map(|next| next.lower.clone()),
+            expected: u64::try_from(block.extent()).unwrap_or(0),
+        })
+    }
+
+    /// The chart that is needed before the total is exact; `None` if it is.
+    pub fn uncounted(&self) -> Option<Need> {
+        let index = self.blocks.iter().position(|block| !block.is_counted())?;
+        self.chart_of(index)
+    }
+
     /// Applies a batch, except for what a state that had `seen` this much already contains.
-    ///
-    /// Counts are kept by summing images, which works in any order; held rows are replaced by what
-    /// each is at the end of the batch. After the last batch that the state did not cover the two agree
-    /// again, which [`Self::check`] proves.
     ///
     /// # Errors
     /// If a row has no key; the view must then be rebuilt.
@@ -215,53 +268,60 @@ impl ViewIndex {
         ranks: &Ranks,
         seen: &Snapshot,
     ) -> Result<(), ViewError> {
-        for (index, side) in changes.sides.iter().enumerate() {
-            if seen.sees(side.xid)
-                || !self
-                    .predicate
-                    .holds(&side.row, verdicts.side(index), ranks)?
+        let effects = self.effects((changes, verdicts), ranks, seen)?;
+        for side in &effects.sides {
+            let index = self.blocks.index_of(&self.order, &side.key);
+            self.blocks.count(index, side.difference);
+            if side.difference < 0
+                && let Content::Listed(keys) = self.blocks.content(index)
             {
-                continue;
+                keys.remove(&side.row);
             }
-            let key = self.order.key(&side.row, ranks)?;
-            let block = self.blocks.block_of(&self.order, &key);
-            block.count += if side.appeared { 1 } else { -1 };
         }
         // All go before any comes: two texts of one key (1.0 and 1.00) may change places.
-        for (key, _) in &changes.current {
+        for (key, _) in &effects.current {
             self.remove(key);
         }
-        for (index, (_, row)) in changes.current.iter().enumerate() {
-            if let Some(row) = row
-                && self.predicate.holds(row, verdicts.current(index), ranks)?
-            {
-                self.insert(row.clone(), ranks)?;
+        for (key, present) in effects.current {
+            if let Some(row) = present {
+                self.insert(&key, row);
             }
         }
         Ok(())
+    }
+
+    fn effects(
+        &self,
+        changes: (&TableChanges, &Verdicts),
+        ranks: &Ranks,
+        seen: &Snapshot,
+    ) -> Result<Effects, KeyError> {
+        Effects::new((&self.order, &self.predicate), changes, ranks, seen)
     }
 
     fn remove(&mut self, key: &RowKey) {
         let Some(place) = self.places.remove(key) else {
             return;
         };
-        let order = &self.order;
-        if let Some(rows) = &mut self.blocks.block_of(order, &place).rows {
+        let (order, index) = (&self.order, self.blocks.index_of(&self.order, &place));
+        if let Content::Loaded(rows) = self.blocks.content(index) {
             let at = rows.partition_point(|held| order.compare(&held.key, &place).is_lt());
             rows.remove(at);
         }
     }
 
-    /// Holds a row if it falls among the held ones.
-    fn insert(&mut self, row: Arc<TableRow>, ranks: &Ranks) -> Result<(), KeyError> {
-        let order = &self.order;
-        let key = order.key(&row, ranks)?;
-        if let Some(rows) = &mut self.blocks.block_of(order, &key).rows {
-            let at = rows.partition_point(|held| order.compare(&held.key, &key).is_lt());
-            self.places.insert(row.key.clone(), key.clone());
-            rows.insert(at, LoadedRow { key, row });
+    /// Holds a row if it falls among the held ones, or lists it.
+    fn insert(&mut self, key: &RowKey, row: LoadedRow) {
+        let (order, index) = (&self.order, self.blocks.index_of(&self.order, &row.key));
+        match self.blocks.content(index) {
+            Content::Loaded(rows) => {
+                let at = rows.partition_point(|held| order.compare(&held.key, &row.key).is_lt());
+                self.places.insert(key.clone(), row.key.clone());
+                rows.insert(at, row);
+            }
+            Content::Listed(keys) => keys.insert(key),
+            Content::Counted | Content::Uncounted { .. } => {}
         }
-        Ok(())
     }
 
     /// Proves that the counts and the held rows agree.
@@ -269,37 +329,103 @@ impl ViewIndex {
     /// # Errors
     /// [`Drift`] if not.
     pub fn check(&self) -> Result<(), Drift> {
-        let agrees = |block: &Block| match &block.rows {
-            Some(rows) => i64::try_from(rows.len()) == Ok(block.count),
-            None => block.count >= 0,
-        };
-        if self.blocks.iter().all(agrees) {
+        if self.blocks.iter().all(Block::agrees) {
             Ok(())
         } else {
             Err(Drift)
         }
     }
 
-    /// Holds the rows of a [piece](Self::piece) that has been caught up with this view.
+    /// Fetched rows, to be [brought](Self::bring) to this view's state and [adopted](Self::adopt).
+    ///
+    /// # Errors
+    /// If a row has no key.
+    pub fn piece(&self, fetched: Fetched, ranks: &Ranks) -> Result<Piece, KeyError> {
+        Piece::new(fetched, &self.order, ranks)
+    }
+
+    /// Applies a batch to a piece whose query had `seen` this much.
+    ///
+    /// # Errors
+    /// If a row has no key.
+    pub fn bring(
+        &self,
+        piece: &mut Piece,
+        changes: (&TableChanges, &Verdicts),
+        ranks: &Ranks,
+        seen: &Snapshot,
+    ) -> Result<(), KeyError> {
+        piece.apply(&self.effects(changes, ranks, seen)?, &self.order);
+        Ok(())
+    }
+
+    /// Holds the rows of a piece that shows the same state as this view; `false` if the view has no place
+    /// for them any more.
     ///
     /// # Errors
     /// [`Drift`] if the two disagree.
-    pub fn adopt(&mut self, piece: Self) -> Result<(), Drift> {
-        for block in piece.blocks.iter() {
-            let wrong = |rows: &Vec<LoadedRow>| i64::try_from(rows.len()) != Ok(block.count);
-            if block.rows.as_ref().is_some_and(wrong) {
-                return Err(Drift);
-            }
-        }
-        self.blocks.adopt(&self.order, piece.blocks)?;
-        self.places.extend(piece.places);
+    pub fn adopt(&mut self, piece: Piece) -> Result<bool, Drift> {
+        let Some(rows) = piece.adopt(&mut self.blocks, &self.order)? else {
+            return Ok(false);
+        };
+        let places = rows
+            .into_iter()
+            .map(|held| (held.row.key.clone(), held.key));
+        self.places.extend(places);
+        Ok(true)
+    }
+
+    /// A division of the keys from one bound up to another, to be [brought](Self::bring_chart) to this view's
+    /// state and [adopted](Self::adopt_chart).
+    ///
+    /// # Errors
+    /// If a block's first row has no key.
+    pub fn chart(
+        &self,
+        range: (Bound, Option<Bound>),
+        blocks: Vec<ChartBlock>,
+        ranks: &Ranks,
+    ) -> Result<Chart, KeyError> {
+        Chart::new(range, blocks, &self.order, ranks, self.blocks.sizes())
+    }
+
+    /// Applies a batch to a chart whose queries had `seen` this much.
+    ///
+    /// # Errors
+    /// If a row has no key.
+    pub fn bring_chart(
+        &self,
+        chart: &mut Chart,
+        changes: (&TableChanges, &Verdicts),
+        ranks: &Ranks,
+        seen: &Snapshot,
+    ) -> Result<(), KeyError> {
+        chart.apply(&self.effects(changes, ranks, seen)?, &self.order);
         Ok(())
+    }
+
+    /// Divides the view as a chart that shows the same state says; `false` if there was nothing to divide.
+    ///
+    /// # Errors
+    /// [`Drift`] if the two disagree.
+    pub fn adopt_chart(&mut self, chart: Chart) -> Result<bool, Drift> {
+        let is_listed = chart.is_listed();
+        let adopted = chart.adopt(&mut self.blocks, &self.order)?;
+        self.is_listed |= adopted && is_listed;
+        Ok(adopted)
     }
 
     /// Lets go of the rows that are not at the `wanted` positions (ascending, not overlapping).
     pub fn release(&mut self, wanted: &[Range<u64>]) {
-        for loaded in self.blocks.release(wanted) {
+        for loaded in self.blocks.release(wanted, self.is_listed) {
             self.places.remove(&loaded.row.key);
         }
+    }
+
+    /// Forgets how the rows that are not held are divided, to free memory: they stay counted, and what is
+    /// shown stays shown, but the next jump must have its part of the view charted again.
+    pub fn collapse(&mut self) {
+        self.blocks.collapse();
+        self.is_listed = false;
     }
 }

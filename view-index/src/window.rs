@@ -50,6 +50,8 @@ enum Anchor {
     Position(u64),
     /// The place of its first row, whether or not that row still exists.
     Row(Key),
+    /// The view's end: new last rows stream in.
+    End,
 }
 
 /// What the client holds.
@@ -59,6 +61,7 @@ struct Sent {
     version: Option<Version>,
     start: u64,
     total: u64,
+    total_is_exact: bool,
     rows: Vec<SentRow>,
 }
 
@@ -74,7 +77,7 @@ struct SentRow {
 pub enum Refresh {
     /// The client has not acknowledged enough; ask again when it has.
     Waiting,
-    /// Rows at these positions must be fetched first.
+    /// Rows at these positions must be fetched first; the view's last rows if it is at the end.
     Missing(Range<u64>),
     /// The client holds what the view shows.
     Unchanged,
@@ -83,8 +86,8 @@ pub enum Refresh {
 }
 
 impl Window {
-    /// A window of `count` rows from position `start`, of no columns yet.
-    pub fn new(id: WindowId, generation: Generation, start: u64, count: u32) -> Self {
+    /// A window of `count` rows from position `start` (`None`: the view's last ones), of no columns yet.
+    pub fn new(id: WindowId, generation: Generation, start: Option<u64>, count: u32) -> Self {
         Self {
             id,
             columns: Vec::new(),
@@ -128,38 +131,58 @@ impl Window {
             version: Some(version),
             start: wanted.start,
             total: 0,
+            total_is_exact: false,
             rows: rows.collect(),
         };
     }
 
-    /// The positions to hold rows for.
+    /// The positions to hold rows for. While the view's total is an estimate they may go beyond it.
     pub fn range(&self, view: &ViewIndex) -> Range<u64> {
+        let count = u64::from(self.count);
         let start = match &self.anchor {
             Anchor::Top => 0,
             Anchor::Position(position) => *position,
             Anchor::Row(key) => view.rank(key),
+            Anchor::End => {
+                let total = view.total();
+                return total.saturating_sub(count)..total;
+            }
         };
-        let end = start
-            .saturating_add(u64::from(self.count))
-            .min(view.total());
-        start.min(end)..end
+        let end = start.saturating_add(count);
+        if view.total_is_exact() {
+            let end = end.min(view.total());
+            start.min(end)..end
+        } else {
+            start..end
+        }
     }
 
-    /// The positions asked for, before anything is known of the view.
-    pub fn requested(&self) -> Range<u64> {
+    /// The positions asked for, before anything is known of the view; `None` for its last ones.
+    pub fn requested(&self) -> Option<Range<u64>> {
         let start = match self.anchor {
             Anchor::Top => 0,
             Anchor::Position(position) => position,
             Anchor::Row(_) => self.sent.start,
+            Anchor::End => return None,
         };
-        start..start.saturating_add(u64::from(self.count))
+        Some(start..start.saturating_add(u64::from(self.count)))
+    }
+
+    /// Rows to show.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Whether it follows the view's end.
+    pub fn is_at_end(&self) -> bool {
+        matches!(self.anchor, Anchor::End)
     }
 
     /// The position asked for, if the row there is not known yet.
     pub fn awaited(&self) -> Option<u64> {
         match self.anchor {
             Anchor::Position(position) => Some(position),
-            Anchor::Top | Anchor::Row(_) => None,
+            Anchor::Top | Anchor::Row(_) | Anchor::End => None,
         }
     }
 
@@ -169,8 +192,8 @@ impl Window {
         self.anchor = Anchor::Row(key);
     }
 
-    /// Shows another range. Ignored if a later move is known.
-    pub fn move_to(&mut self, generation: Generation, start: u64, count: u32) {
+    /// Shows another range (`None`: the view's last rows). Ignored if a later move is known.
+    pub fn move_to(&mut self, generation: Generation, start: Option<u64>, count: u32) {
         if generation > self.generation {
             self.generation = generation;
             self.anchor = Anchor::from(start);
@@ -203,7 +226,7 @@ impl Window {
             self.reset = Some(reason);
         }
         if let Anchor::Row(_) = self.anchor {
-            self.anchor = Anchor::from(self.sent.start);
+            self.anchor = Anchor::from(Some(self.sent.start));
         }
         self.sent = Sent {
             start: self.sent.start,
@@ -233,6 +256,13 @@ impl Window {
             return Refresh::Waiting;
         }
         let range = self.range(view);
+        if self
+            .awaited()
+            .is_some_and(|start| start > view.known_until())
+        {
+            // Rows may be held there, but which is row number `start` is not known yet.
+            return Refresh::Missing(range);
+        }
         if let Some(gap) = view.gap(&range) {
             return Refresh::Missing(gap);
         }
@@ -243,21 +273,17 @@ impl Window {
         }
         let rows = view.rows(&range);
         let is_due = self.moved || !self.echoes.is_empty() || self.sent.version.is_none();
-        if !is_due && self.shows(&range, view.total(), &rows) {
+        if !is_due && self.shows(&range, view, &rows) {
             self.changed_at_micros = None;
             return Refresh::Unchanged;
         }
-        Refresh::Update(Box::new(self.update(
-            range.start,
-            view.total(),
-            rows,
-            version,
-        )))
+        Refresh::Update(Box::new(self.update(range.start, view, rows, version)))
     }
 
-    fn shows(&self, range: &Range<u64>, total: u64, rows: &[Arc<TableRow>]) -> bool {
+    fn shows(&self, range: &Range<u64>, view: &ViewIndex, rows: &[Arc<TableRow>]) -> bool {
         self.sent.start == range.start
-            && self.sent.total == total
+            && self.sent.total == view.total()
+            && self.sent.total_is_exact == view.total_is_exact()
             && self.sent.rows.len() == rows.len()
             && self.sent.rows.iter().zip(rows).all(|(sent, row)| {
                 sent.key == row.key
@@ -271,10 +297,11 @@ impl Window {
     fn update(
         &mut self,
         start: u64,
-        total: u64,
+        view: &ViewIndex,
         rows: Vec<Arc<TableRow>>,
         version: &Version,
     ) -> Update {
+        let (total, total_is_exact) = (view.total(), view.total_is_exact());
         let ops = self.diff(&rows);
         self.number += 1;
         self.moved = false;
@@ -286,6 +313,7 @@ impl Window {
             version: Some(version.clone()),
             start,
             total,
+            total_is_exact,
             rows: rows.collect(),
         };
         let before = std::mem::replace(&mut self.sent, sent);
@@ -298,7 +326,7 @@ impl Window {
             must_refetch: self.reset.take(),
             start,
             total,
-            total_is_exact: true,
+            total_is_exact,
             rows: ops,
             edits: std::mem::take(&mut self.echoes),
             changed_at_micros: self.changed_at_micros.take(),
@@ -361,12 +389,12 @@ impl Window {
     }
 }
 
-impl From<u64> for Anchor {
-    fn from(start: u64) -> Self {
-        if start == 0 {
-            Self::Top
-        } else {
-            Self::Position(start)
+impl From<Option<u64>> for Anchor {
+    fn from(start: Option<u64>) -> Self {
+        match start {
+            None => Self::End,
+            Some(0) => Self::Top,
+            Some(start) => Self::Position(start),
         }
     }
 }

@@ -30,6 +30,19 @@ pub fn row_from_json(table: &TableDef, json: &str) -> Result<TableRow, DecodeErr
     Ok(row)
 }
 
+/// Reads a key: an array of its values, in key order.
+///
+/// # Errors
+/// If a value is not of its column's type.
+pub fn key_from_json(table: &TableDef, json: &str) -> Result<RowKey, DecodeError> {
+    let values: Vec<&RawValue> = serde_json::from_str(json)?;
+    let columns = table.key.iter().map(|&key| &table.columns[key]);
+    let values = columns
+        .zip(values)
+        .map(|(column, value)| value_from_json(column.shown.kind, column.nested, value.get()));
+    Ok(values.collect::<Result<Vec<_>, _>>()?.into())
+}
+
 /// The key of a row with these cells.
 pub fn row_key(table: &TableDef, cells: &[Value]) -> RowKey {
     table

@@ -140,6 +140,14 @@ impl Condition {
         }
     }
 
+    /// It does not hold, or is not known to.
+    pub fn negate_known(self) -> Self {
+        Self {
+            sql: format!("({}) IS NOT TRUE", self.sql),
+            ..self
+        }
+    }
+
     /// The SQL with parameters from `$(offset + 1)` on.
     pub fn renumbered(&self, offset: usize) -> String {
         let mut sql = String::with_capacity(self.sql.len());
@@ -202,6 +210,16 @@ pub fn order_by(table: &TableDef, order: &[OrderColumn]) -> String {
         )
     };
     order.iter().map(column).collect::<Vec<_>>().join(", ")
+}
+
+/// `ORDER BY` of a view from its end.
+pub fn order_by_reversed(table: &TableDef, order: &[OrderColumn]) -> String {
+    let reversed = |by: &OrderColumn| OrderColumn {
+        descending: !by.descending,
+        nulls_first: !by.nulls_first,
+        ..*by
+    };
+    order_by(table, &order.iter().map(reversed).collect::<Vec<_>>())
 }
 
 /// Whether `NULL`s stand first: as asked, else as PostgreSQL has it.

@@ -1,13 +1,14 @@
-//! Rows of a view, by position.
+//! Rows of a view: from a place on, from its end, or by their keys.
 
+use protocol::Value;
 use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, Row};
-use view_index::{Fetched, Snapshot};
+use view_index::{Fetched, OrderColumn, Origin, RowKey, Snapshot};
 
 use super::catalog::TableDef;
 use super::decode::{DecodeError, rows_from_json};
-use super::query::{Condition, order_by};
-use view_index::OrderColumn;
+use super::keyset::{Place, select_behind};
+use super::query::{Condition, order_by, order_by_reversed};
 
 /// Why rows could not be fetched.
 #[derive(Debug, thiserror::Error)]
@@ -31,54 +32,187 @@ pub struct Slice {
     pub total: Option<u64>,
 }
 
-/// Fetches rows `start..start + count` of a view, and how many it has if `with_total`.
-///
-/// One statement, so rows, total and snapshot belong together. It counts its way to `start`
-/// (`OFFSET`), and to the total (`count(*)`).
-///
-/// # Errors
-/// If the statement fails or the table's columns changed.
-pub async fn fetch(
-    pool: &PgPool,
-    table: &TableDef,
-    filter: &Condition,
-    order: &[OrderColumn],
-    start: u64,
-    count: u64,
-    with_total: bool,
-) -> Result<Slice, FetchError> {
-    let from = format!("{} AS t WHERE {}", table.sql_name, filter.sql);
-    let total = if with_total {
-        format!("(SELECT count(*) FROM {from})")
-    } else {
-        "NULL::int8".into()
-    };
-    let sql = format!(
-        "SELECT pg_current_snapshot()::text, {total}, \
-         ARRAY(SELECT to_json(r.*)::text FROM \
-         (SELECT t.* FROM {from} ORDER BY {} LIMIT {count} OFFSET {start}) AS r)",
-        order_by(table, order),
-    );
-    // Not kept: a plan for one position is no plan for another.
-    let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
-    for param in &filter.params {
-        query = query.bind(param);
+/// A view's rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// The table.
+    pub table: &'a TableDef,
+    /// `WHERE`.
+    pub filter: &'a Condition,
+    /// `ORDER BY`.
+    pub order: &'a [OrderColumn],
+}
+
+impl Source<'_> {
+    /// How many rows the planner expects: one `EXPLAIN`.
+    ///
+    /// # Errors
+    /// If PostgreSQL cannot be asked.
+    pub async fn estimate(&self, pool: &PgPool) -> Result<u64, sqlx::Error> {
+        let sql = format!(
+            "EXPLAIN (FORMAT JSON) SELECT FROM {} AS t WHERE {}",
+            self.table.sql_name, self.filter.sql
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+        for param in &self.filter.params {
+            query = query.bind(param);
+        }
+        let plan: serde_json::Value = query.fetch_one(pool).await?.try_get(0)?;
+        let rows = plan.pointer("/0/Plan/Plan Rows");
+        Ok(rows.and_then(serde_json::Value::as_u64).unwrap_or(0))
     }
-    let row = query.fetch_one(pool).await?;
+
+    /// Fetches `count` rows from an origin, and how many the view has if `with_total`.
+    ///
+    /// One statement, so rows, total and snapshot belong together.
+    ///
+    /// # Errors
+    /// If the statement fails or the table's columns changed.
+    pub async fn fetch(
+        &self,
+        pool: &PgPool,
+        origin: Origin,
+        count: u64,
+        with_total: bool,
+    ) -> Result<Slice, FetchError> {
+        let total = if with_total {
+            let from = format!("{} AS t WHERE {}", self.table.sql_name, self.filter.sql);
+            format!("(SELECT count(*) FROM {from})")
+        } else {
+            "NULL::int8".to_owned()
+        };
+        let rows = self.select(&origin, count);
+        let sql = format!(
+            "SELECT pg_current_snapshot()::text, {total}, ARRAY(SELECT to_json(r.*)::text FROM ({}) AS r)",
+            rows.sql
+        );
+        // Not kept: a plan for one position is no plan for another.
+        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+        for param in &rows.params {
+            query = query.bind(param);
+        }
+        let row = query.fetch_one(pool).await?;
+        let total: Option<i64> = row.try_get(1)?;
+        let rows: Vec<String> = row.try_get(2)?;
+        let mut rows = rows_from_json(self.table, &rows)?;
+        let complete = (rows.len() as u64) < count;
+        if matches!(origin, Origin::End) {
+            rows.reverse();
+        }
+        Ok(Slice {
+            snapshot: snapshot(&row)?,
+            fetched: Fetched {
+                origin,
+                rows,
+                complete,
+            },
+            total: total.and_then(|total| u64::try_from(total).ok()),
+        })
+    }
+
+    /// The rows' query, whose parameters begin with the filter's.
+    fn select(&self, origin: &Origin, count: u64) -> Condition {
+        let Self {
+            table,
+            filter,
+            order,
+        } = *self;
+        match origin {
+            Origin::Behind { bound, skipped: 0 } => {
+                let place = Place::of(bound, order);
+                select_behind(table, filter, order, &place, "t.*", (0, count))
+            }
+            // Skipping reads the index alone; only the rows wanted are read from the table.
+            Origin::Behind { bound, skipped } => {
+                let place = Place::of(bound, order);
+                let names = table.key.iter().map(|&key| &table.columns[key].sql_name);
+                let keys: Vec<String> = names.clone().map(|name| format!("t.{name}")).collect();
+                let joined: Vec<String> =
+                    names.map(|name| format!("t.{name} = k.{name}")).collect();
+                let skip = (*skipped, count);
+                let found = select_behind(table, filter, order, &place, &keys.join(", "), skip);
+                Condition {
+                    sql: format!(
+                        "SELECT t.* FROM (SELECT * FROM ({}) AS f OFFSET 0) AS k JOIN {} AS t ON {} ORDER BY {}",
+                        found.sql,
+                        table.sql_name,
+                        joined.join(" AND "),
+                        order_by(table, order),
+                    ),
+                    params: found.params,
+                    ..Condition::default()
+                }
+            }
+            Origin::End | Origin::Listed { .. } => Condition {
+                sql: format!(
+                    "SELECT t.* FROM {} AS t WHERE {} ORDER BY {} LIMIT {count}",
+                    table.sql_name,
+                    filter.sql,
+                    order_by_reversed(table, order),
+                ),
+                params: filter.params.clone(),
+                ..Condition::default()
+            },
+        }
+    }
+
+    /// Fetches the rows of the view that have one of these keys.
+    ///
+    /// # Errors
+    /// As for [`Self::fetch`].
+    pub async fn look_up(
+        &self,
+        pool: &PgPool,
+        origin: Origin,
+        keys: &[RowKey],
+    ) -> Result<Slice, FetchError> {
+        let Self { table, filter, .. } = *self;
+        let first = filter.params.len() + 1;
+        let column = |(nth, &column): (usize, &usize)| {
+            let def = &table.columns[column];
+            let list = format!("${}::text[]::{}[]", first + nth, def.sql_type);
+            (list, format!("t.{name} = k.k{nth}", name = def.sql_name))
+        };
+        let (lists, joined): (Vec<String>, Vec<String>) =
+            table.key.iter().enumerate().map(column).unzip();
+        let names: Vec<String> = (0..table.key.len()).map(|nth| format!("k{nth}")).collect();
+        let sql = format!(
+            "SELECT pg_current_snapshot()::text, ARRAY(SELECT to_json(t.*)::text \
+             FROM unnest({}) AS k({}) JOIN {} AS t ON {} WHERE {})",
+            lists.join(", "),
+            names.join(", "),
+            table.sql_name,
+            joined.join(" AND "),
+            filter.sql,
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+        for param in &filter.params {
+            query = query.bind(param);
+        }
+        for nth in 0..table.key.len() {
+            let texts: Vec<Option<String>> = keys
+                .iter()
+                .map(|key| key.get(nth).and_then(Value::to_postgres_text))
+                .collect();
+            query = query.bind(texts);
+        }
+        let row = query.fetch_one(pool).await?;
+        let rows: Vec<String> = row.try_get(1)?;
+        Ok(Slice {
+            snapshot: snapshot(&row)?,
+            fetched: Fetched {
+                origin,
+                rows: rows_from_json(table, &rows)?,
+                complete: false,
+            },
+            total: None,
+        })
+    }
+}
+
+fn snapshot(row: &sqlx::postgres::PgRow) -> Result<Snapshot, sqlx::Error> {
     let snapshot: String = row.try_get(0)?;
-    let total: Option<i64> = row.try_get(1)?;
-    let rows: Vec<String> = row.try_get(2)?;
-    let rows = rows_from_json(table, &rows)?;
-    let reached_end = (rows.len() as u64) < count;
-    Ok(Slice {
-        snapshot: snapshot
-            .parse()
-            .map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
-        fetched: Fetched {
-            start,
-            rows,
-            reached_end,
-        },
-        total: total.and_then(|total| u64::try_from(total).ok()),
-    })
+    snapshot
+        .parse()
+        .map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }

@@ -19,7 +19,7 @@ use crate::changes::reader::{Reader, SnapshotHook, Wake, now_micros};
 use crate::db::catalog::TableDef;
 use crate::db::log::database_identity;
 use crate::fanout::{Relay, Router};
-use crate::limits::{EDIT_SHARE, FETCH_SHARE, TABLE_COMMAND_QUEUE};
+use crate::limits::{CHARTS_MAX, EDIT_SHARE, FETCH_SHARE, TABLE_COMMAND_QUEUE};
 
 /// What the engine runs on.
 #[derive(Clone)]
@@ -113,6 +113,8 @@ impl Engine {
             edits: room(EDIT_SHARE),
             around: Surroundings {
                 fetches: room(FETCH_SHARE),
+                charts: Arc::new(Semaphore::new(CHARTS_MAX)),
+                budget: Arc::default(),
                 pool: options.pool,
                 catalog,
                 router,
@@ -186,7 +188,12 @@ impl Engine {
             return commands.clone();
         }
         let (commands, received) = mpsc::channel(TABLE_COMMAND_QUEUE);
-        let task = TableTask::new(self.around.clone(), table.clone(), received);
+        let task = TableTask::new(
+            self.around.clone(),
+            table.clone(),
+            commands.downgrade(),
+            received,
+        );
         self.tasks.spawn(task.run(self.stop.clone()));
         tables.insert(table.oid, commands.clone());
         commands

@@ -1,28 +1,139 @@
-//! Queries for the rows of a view that are under way.
+//! Queries for the rows and the counts of a view that are under way.
 
-use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use tokio::time::sleep;
+use view_index::{Bound, ChartBlock, Fetched, Need, Origin, RowKey, Sizes, Snapshot};
 
 use super::plan::Plan;
 use super::table::Surroundings;
-use super::view::ViewId;
+use super::view::{ViewId, overlap};
 use crate::db::catalog::TableDef;
-use crate::db::rows::{FetchError, Slice, fetch};
-use crate::limits::{FETCH_MARGIN, FETCH_RETRY};
+use crate::db::charting::{ChartError, chart};
+use crate::db::rows::{FetchError, Slice, Source};
+use crate::limits::{COUNTED_AT_ONCE_MAX, FETCH_RETRY};
 
 /// A query's question.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Question {
     /// The view.
     pub view: ViewId,
     /// Which life of the view: an answer for an earlier one is of no use.
     pub life: u64,
-    /// The positions asked for.
-    pub range: Range<u64>,
-    /// Whether the view's total is asked for too.
-    pub with_total: bool,
+    /// Tells questions of a view apart.
+    pub number: u64,
+    /// What is asked.
+    pub what: Asked,
+}
+
+/// What is asked of PostgreSQL for a view.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    /// The first rows to show, and how many rows there are, near enough.
+    First {
+        /// The positions to show; `None` for the last rows.
+        start: Option<u64>,
+        /// Rows to show.
+        count: u64,
+    },
+    /// Rows that follow each other.
+    Rows {
+        /// Where they begin.
+        origin: Origin,
+        /// How many.
+        count: u64,
+        /// The position of the first of them.
+        position: u64,
+    },
+    /// Rows by their keys.
+    Listed {
+        /// The blocks that they are rows of.
+        origin: Origin,
+        /// Their keys.
+        keys: Vec<RowKey>,
+        /// The position of the first of them.
+        position: u64,
+        /// The state that the keys were listed at.
+        listed_at: Snapshot,
+    },
+    /// How the rows from one bound up to another are divided.
+    Chart {
+        /// Where they begin.
+        lower: Bound,
+        /// Where they end.
+        upper: Option<Bound>,
+        /// Rows to be expected.
+        expected: u64,
+        /// Rows counted so far.
+        counted: Arc<AtomicU64>,
+    },
+}
+
+impl Asked {
+    /// The question that a need asks, at a state of the view.
+    pub fn of(need: Need, state: &Snapshot) -> Self {
+        match need {
+            Need::Rows {
+                origin,
+                count,
+                position,
+            } => Self::Rows {
+                origin,
+                count,
+                position,
+            },
+            Need::Listed {
+                origin,
+                keys,
+                position,
+            } => Self::Listed {
+                origin,
+                keys,
+                position,
+                listed_at: state.clone(),
+            },
+            Need::Chart {
+                lower,
+                upper,
+                expected,
+            } => Self::Chart {
+                lower,
+                upper,
+                expected,
+                counted: Arc::default(),
+            },
+        }
+    }
+
+    /// Whether an answer to the one brings rows that the other asks for.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        match (self.positions(), other.positions()) {
+            (Some(a), Some(b)) => overlap(&a, &b),
+            (a, b) => a == b,
+        }
+    }
+
+    /// The positions it asks for; `None` if they are not known.
+    pub fn positions(&self) -> Option<std::ops::Range<u64>> {
+        match self {
+            Self::Rows {
+                origin: Origin::End,
+                ..
+            } => None,
+            Self::Rows {
+                count, position, ..
+            } => Some(*position..position.saturating_add(*count)),
+            Self::Listed { keys, position, .. } => Some(*position..position + keys.len() as u64),
+            Self::First { start, count } => start.map(|start| start..start.saturating_add(*count)),
+            Self::Chart { .. } => None,
+        }
+    }
+
+    /// Whether it walks along many rows.
+    pub fn is_chart(&self) -> bool {
+        matches!(self, Self::Chart { .. })
+    }
 }
 
 /// A query's answer.
@@ -30,8 +141,28 @@ pub struct Question {
 pub struct Answer {
     /// What was asked.
     pub question: Question,
-    /// The rows, or why there are none.
-    pub slice: Result<Slice, Failure>,
+    /// What was found, or why nothing was.
+    pub found: Result<Found, Failure>,
+}
+
+/// What a query found.
+#[derive(Debug)]
+pub struct Found {
+    /// What the query saw.
+    pub snapshot: Snapshot,
+    /// Rows in the view: counted with the rows, or estimated. Only with [`Asked::First`].
+    pub total: Option<view_index::Total>,
+    /// The rows or counts.
+    pub contents: Contents,
+}
+
+/// Rows or counts.
+#[derive(Debug)]
+pub enum Contents {
+    /// Rows, the first of them from this position.
+    Rows(Fetched, u64),
+    /// Blocks.
+    Chart(Vec<ChartBlock>),
 }
 
 /// Why a query has no answer and is not tried again.
@@ -43,47 +174,36 @@ pub enum Failure {
     Refused(String),
     /// It took too long.
     Timeout,
+    /// No index serves the view, and it is too large without one.
+    NoIndex(String),
 }
 
 impl Question {
-    /// A missing range, and some rows around it.
-    pub fn around(view: ViewId, life: u64, missing: &Range<u64>, with_total: bool) -> Self {
-        let start = missing.start.saturating_sub(FETCH_MARGIN);
-        let end = missing.end.saturating_add(FETCH_MARGIN);
-        Self {
-            view,
-            life,
-            range: start..end,
-            with_total,
-        }
-    }
-
     /// Asks until there is an answer: as long as PostgreSQL cannot be reached, again and again.
     pub async fn ask(self, around: Surroundings, table: Arc<TableDef>, plan: Arc<Plan>) -> Answer {
         loop {
+            let room = if self.what.is_chart() {
+                &around.charts
+            } else {
+                &around.fetches
+            };
             // Never closed; and if it were, the pool would still bound the queries.
-            let room = around.fetches.acquire().await;
-            let Range { start, end } = self.range;
-            let asked = fetch(
-                &around.pool,
-                &table,
-                &plan.condition,
-                &plan.order,
-                start,
-                end - start,
-                self.with_total,
-            );
-            let asked = asked.await;
+            let room = room.acquire().await;
+            let asked = self.ask_once(&around, &table, &plan).await;
             drop(room);
             let failure = match asked {
-                Ok(slice) => {
+                Ok(found) => {
                     return Answer {
                         question: self,
-                        slice: Ok(slice),
+                        found: Ok(found),
                     };
                 }
-                Err(FetchError::Decode(_)) => Failure::SchemaChanged,
-                Err(FetchError::Database(error)) => match failure(&error) {
+                Err(ChartError::TooLarge { rows }) => Failure::NoIndex(format!(
+                    "no index serves this order and filter, and about {rows} rows are too many to be sorted \
+                     for it: its first and last rows can be shown, others need an index"
+                )),
+                Err(ChartError::Fetch(FetchError::Decode(_))) => Failure::SchemaChanged,
+                Err(ChartError::Fetch(FetchError::Database(error))) => match failure(&error) {
                     Some(failure) => failure,
                     None => {
                         tracing::debug!(%error, "a view's rows cannot be fetched; trying again");
@@ -94,9 +214,96 @@ impl Question {
             };
             return Answer {
                 question: self,
-                slice: Err(failure),
+                found: Err(failure),
             };
         }
+    }
+
+    async fn ask_once(
+        &self,
+        around: &Surroundings,
+        table: &TableDef,
+        plan: &Plan,
+    ) -> Result<Found, ChartError> {
+        let source = Source {
+            table,
+            filter: &plan.condition,
+            order: &plan.order,
+        };
+        let pool = &around.pool;
+        match &self.what {
+            Asked::First { start, count } => first(source, around, *start, *count).await,
+            Asked::Rows {
+                origin,
+                count,
+                position,
+            } => {
+                let slice = source.fetch(pool, origin.clone(), *count, false).await?;
+                Ok(rows(slice, *position, None))
+            }
+            Asked::Listed {
+                origin,
+                keys,
+                position,
+                ..
+            } => {
+                let slice = source.look_up(pool, origin.clone(), keys).await?;
+                Ok(rows(slice, *position, None))
+            }
+            Asked::Chart {
+                lower,
+                upper,
+                counted,
+                ..
+            } => {
+                counted.store(0, std::sync::atomic::Ordering::Relaxed);
+                let range = (lower, upper.as_ref());
+                let charted = chart(pool, source, range, Sizes::default(), counted).await?;
+                Ok(Found {
+                    snapshot: charted.snapshot,
+                    total: None,
+                    contents: Contents::Chart(charted.blocks),
+                })
+            }
+        }
+    }
+}
+
+/// The first rows of a view: counted too if there are few, else those that need no counting.
+async fn first(
+    source: Source<'_>,
+    around: &Surroundings,
+    start: Option<u64>,
+    count: u64,
+) -> Result<Found, ChartError> {
+    let estimate = source.estimate(&around.pool).await?;
+    let is_small = estimate <= COUNTED_AT_ONCE_MAX;
+    let (origin, count) = match start {
+        None => (Origin::End, count),
+        // Far into a large view nothing can be shown before it is counted.
+        Some(start) if !is_small && start > 0 => (behind(0), 0),
+        Some(start) => (behind(start), count),
+    };
+    let slice = source.fetch(&around.pool, origin, count, is_small).await?;
+    let total = match slice.total {
+        Some(total) => view_index::Total::Exact(total),
+        None => view_index::Total::Estimate(estimate),
+    };
+    Ok(rows(slice, start.unwrap_or(u64::MAX), Some(total)))
+}
+
+fn behind(skipped: u64) -> Origin {
+    Origin::Behind {
+        bound: Bound::Min,
+        skipped,
+    }
+}
+
+fn rows(slice: Slice, position: u64, total: Option<view_index::Total>) -> Found {
+    Found {
+        snapshot: slice.snapshot,
+        total,
+        contents: Contents::Rows(slice.fetched, position),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use view_index::{RowKey, Snapshot, TableChanges};
 
-use crate::limits::HISTORY_SIDES_MAX;
+use crate::limits::{HISTORY_PINNED_SIDES_MAX, HISTORY_SIDES_MAX};
 
 /// One batch's changes of the table.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub struct History {
     entries: VecDeque<Entry>,
     /// Images in all entries.
     sides: usize,
+    /// Somebody will ask for old changes.
+    pinned: bool,
 }
 
 impl History {
@@ -32,14 +34,34 @@ impl History {
             floor,
             entries: VecDeque::new(),
             sides: 0,
+            pinned: false,
         }
+    }
+
+    /// Forgets everything from before this state.
+    pub fn reset(&mut self, floor: Snapshot) {
+        *self = Self {
+            pinned: self.pinned,
+            ..Self::new(floor)
+        };
+    }
+
+    /// Keeps more for as long as an answer is under way that takes long: it is of use only if all changes
+    /// since its query are known.
+    pub fn pin(&mut self, pinned: bool) {
+        self.pinned = pinned;
     }
 
     /// Adds the newest changes; the oldest are forgotten as room is needed.
     pub fn push(&mut self, next: Snapshot, changes: Arc<TableChanges>) {
         self.sides += changes.sides.len();
         self.entries.push_back(Entry { next, changes });
-        while self.sides > HISTORY_SIDES_MAX
+        let sides_max = if self.pinned {
+            HISTORY_PINNED_SIDES_MAX
+        } else {
+            HISTORY_SIDES_MAX
+        };
+        while self.sides > sides_max
             && let Some(oldest) = self.entries.pop_front()
         {
             self.sides -= oldest.changes.sides.len();

@@ -6,6 +6,7 @@
 //! late: queries whose snapshot is older than the table's state, and clients that reconnect.
 
 pub mod answers;
+pub mod budget;
 pub mod catalog_store;
 pub mod client;
 pub mod engine;

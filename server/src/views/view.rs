@@ -2,19 +2,22 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use protocol::{EditId, ErrorCode, ResetReason, ServerMsg, Version, ViewSpec, WindowId};
+use protocol::{EditId, ErrorCode, Progress, ResetReason, ServerMsg, Version, ViewSpec, WindowId};
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use view_index::{
-    Fetched, KeyError, Order, Predicate, Ranks, Refresh, RowKey, ViewIndex, Window, Xid,
+    Fetched, KeyError, Need, Order, Origin, Predicate, Ranks, Refresh, RowKey, ViewIndex, Window,
+    Xid,
 };
 
 use super::client::{ClientRef, SessionId};
-use super::fetching::Question;
+use super::fetching::{Asked, Question};
 use super::history::History;
 use super::plan::Plan;
 use crate::changes::Mark;
-use crate::limits::{FETCHES_PER_VIEW_MAX, KEEP_MARGIN, RELEASE_SLACK};
+use crate::limits::{FETCH_MARGIN, FETCHES_PER_VIEW_MAX, KEEP_MARGIN, RELEASE_SLACK};
 
 /// A view's number in its table.
 pub type ViewId = u64;
@@ -33,11 +36,23 @@ pub struct View {
     /// Counts how often it was built.
     pub life: u64,
     /// The queries under way, also those of an earlier life, which load PostgreSQL all the same.
-    pub under_way: Vec<Question>,
+    under_way: Vec<UnderWay>,
+    /// Counts the questions.
+    questions: u64,
+    /// Why the view cannot be counted.
+    uncountable: Option<String>,
     /// Who shows it.
     pub windows: Vec<ClientWindow>,
     /// Since when nobody does.
     pub unused_since: Option<Instant>,
+}
+
+/// A query under way.
+#[derive(Debug)]
+struct UnderWay {
+    question: Question,
+    /// Ends it, once it runs.
+    abort: Option<AbortHandle>,
 }
 
 /// One client's window on the view.
@@ -71,6 +86,8 @@ impl View {
             index: None,
             life: 0,
             under_way: Vec::new(),
+            questions: 0,
+            uncountable: None,
             windows: Vec::new(),
             unused_since: Some(Instant::now()),
         }
@@ -83,20 +100,75 @@ impl View {
             .find(|shown| shown.is(session, window))
     }
 
-    /// Forgets the windows for which `gone` holds.
+    /// Forgets the windows for which `gone` holds. A count that nobody waits for is broken off.
     pub fn remove_windows(&mut self, gone: impl Fn(&ClientWindow) -> bool) {
         self.windows.retain(|shown| !gone(shown));
         if self.windows.is_empty() && self.unused_since.is_none() {
             self.unused_since = Some(Instant::now());
+            self.break_off_charts();
         }
+    }
+
+    fn break_off_charts(&mut self) {
+        self.under_way.retain(|asked| {
+            let is_chart = asked.question.what.is_chart();
+            if is_chart && let Some(abort) = &asked.abort {
+                abort.abort();
+            }
+            !is_chart
+        });
     }
 
     /// Starts anew: what is known of it no longer holds.
     pub fn rebuild(&mut self, reason: ResetReason) {
         self.index = None;
         self.life += 1;
+        self.uncountable = None;
+        self.break_off_charts();
         for shown in &mut self.windows {
             shown.window.reset(reason);
+        }
+    }
+
+    /// Remembers how to end a query that has begun.
+    pub fn began(&mut self, number: u64, abort: AbortHandle) {
+        let asked = |asked: &&mut UnderWay| asked.question.number == number;
+        if let Some(asked) = self.under_way.iter_mut().find(asked) {
+            asked.abort = Some(abort);
+        }
+    }
+
+    /// Whether it is being counted.
+    pub fn is_charting(&self) -> bool {
+        let is_chart = |asked: &UnderWay| asked.question.what.is_chart();
+        self.under_way.iter().any(is_chart)
+    }
+
+    /// It cannot be counted: windows for which that is needed are closed.
+    pub fn give_up_counting(&mut self, message: String) {
+        self.uncountable = Some(message);
+    }
+
+    /// Tells the clients how far the count has come.
+    pub fn tell_progress(&self) {
+        let chart = self
+            .under_way
+            .iter()
+            .find_map(|asked| match &asked.question.what {
+                Asked::Chart {
+                    expected, counted, ..
+                } => Some((counted.load(Ordering::Relaxed), *expected)),
+                _ => None,
+            });
+        let Some((counted, expected)) = chart else {
+            return;
+        };
+        for shown in &self.windows {
+            shown.client.send(ServerMsg::Progress(Progress {
+                window: shown.window.id(),
+                counted,
+                expected: expected.max(counted),
+            }));
         }
     }
 
@@ -123,56 +195,112 @@ impl View {
             }
             match shown.window.refresh(index, &version) {
                 Refresh::Waiting | Refresh::Unchanged => {}
-                Refresh::Missing(range) => missing.push(range),
+                Refresh::Missing(range) => missing.push((range, shown.last_rows(index))),
                 Refresh::Update(update) => shown.client.send(ServerMsg::Update(*update)),
             }
         }
         self.release_far_rows();
-        missing
+        let mut questions: Vec<Question> = missing
             .into_iter()
-            .filter_map(|range| self.question(&range, false))
-            .collect()
+            .filter_map(|(gap, last)| self.ask_for(&gap, last, mark))
+            .collect();
+        questions.extend(self.ask_for_chart(mark));
+        questions
     }
 
-    /// The first query: the first window's rows, and the total.
+    /// The first query: the first window's rows, and the total or an estimate.
     fn first_question(&mut self) -> Vec<Question> {
-        let Some(range) = self.windows.first().map(|shown| shown.window.requested()) else {
+        let Some(window) = self.windows.first().map(|shown| &shown.window) else {
             return Vec::new();
         };
-        self.question(&range, true).into_iter().collect()
+        let start = window
+            .requested()
+            .map(|range| range.start.saturating_sub(FETCH_MARGIN));
+        let above = window
+            .requested()
+            .map_or(0, |range| range.start - start.unwrap_or(0));
+        let count = above + u64::from(window.count()) + FETCH_MARGIN;
+        let first = Asked::First { start, count };
+        self.question(first).into_iter().collect()
     }
 
-    /// A query for a missing range, unless it is being fetched or enough others are.
-    fn question(&mut self, missing: &Range<u64>, with_total: bool) -> Option<Question> {
-        let overlaps = |asked: &Question| overlap(&asked.range, missing);
-        let is_first = self.index.is_none();
-        let is_busy = self.under_way.len() >= if is_first { 1 } else { FETCHES_PER_VIEW_MAX };
-        if is_busy || self.under_way.iter().any(overlaps) {
+    /// The query for a gap; `last` asks for so many rows at the view's end.
+    fn ask_for(&mut self, gap: &Range<u64>, last: Option<u64>, mark: &Mark) -> Option<Question> {
+        let index = self.index.as_ref()?;
+        let need = match last {
+            Some(count) => Some(Need::Rows {
+                origin: Origin::End,
+                count: count + FETCH_MARGIN,
+                position: u64::MAX,
+            }),
+            None => index.need(gap, FETCH_MARGIN),
+        };
+        let waits = need
+            .as_ref()
+            .is_none_or(|need| matches!(need, Need::Chart { .. }));
+        if waits && let Some(message) = self.uncountable.clone() {
+            self.refuse(Some(gap), ErrorCode::NoIndex, &message);
             return None;
         }
-        let question = Question::around(self.id, self.life, missing, with_total);
-        self.under_way.push(question.clone());
+        self.question(Asked::of(need?, &mark.snapshot))
+    }
+
+    /// The query that counts the view, unless it is counted or cannot be.
+    fn ask_for_chart(&mut self, mark: &Mark) -> Option<Question> {
+        if self.windows.is_empty() || self.uncountable.is_some() {
+            return None;
+        }
+        let need = self.index.as_ref()?.uncounted()?;
+        self.question(Asked::of(need, &mark.snapshot))
+    }
+
+    /// The question, unless its answer is under way or enough others are.
+    fn question(&mut self, what: Asked) -> Option<Question> {
+        let of_kind = |asked: &&UnderWay| asked.question.what.is_chart() == what.is_chart();
+        let kind = self.under_way.iter().filter(of_kind);
+        let is_alone = self.index.is_none() || what.is_chart();
+        let room = if is_alone { 1 } else { FETCHES_PER_VIEW_MAX };
+        let is_asked = |asked: &UnderWay| asked.question.what.overlaps(&what);
+        if kind.clone().count() >= room || kind.clone().any(is_asked) {
+            return None;
+        }
+        self.questions += 1;
+        let question = Question {
+            view: self.id,
+            life: self.life,
+            number: self.questions,
+            what,
+        };
+        self.under_way.push(UnderWay {
+            question: question.clone(),
+            abort: None,
+        });
         Some(question)
     }
 
     /// A query has ended.
     pub fn answered(&mut self, question: &Question) {
-        self.under_way.retain(|asked| asked != question);
+        let is_other = |asked: &UnderWay| asked.question.number != question.number;
+        self.under_way.retain(is_other);
     }
 
-    /// Anchors each window that waits for a position among these rows to the row there.
+    /// Anchors each window that waits for a position among these rows, the first of which is at `position`,
+    /// to the row there.
     ///
     /// # Errors
     /// If the row has no key.
     pub fn hold_at(
         &mut self,
-        fetched: &Fetched,
+        (fetched, position): (&Fetched, u64),
         order: &Order,
         ranks: &Ranks,
     ) -> Result<(), KeyError> {
+        if !matches!(fetched.origin, Origin::Behind { .. }) {
+            return Ok(());
+        }
         for shown in &mut self.windows {
             let awaited = shown.window.awaited();
-            let place = awaited.and_then(|position| position.checked_sub(fetched.start));
+            let place = awaited.and_then(|awaited| awaited.checked_sub(position));
             let place = place.and_then(|place| usize::try_from(place).ok());
             if let Some(row) = place.and_then(|place| fetched.rows.get(place)) {
                 shown.window.hold_at(order.key(row, ranks)?);
@@ -207,18 +335,38 @@ impl View {
         index.release(&wanted);
     }
 
-    /// Closes the windows that need these positions, and tells their clients why.
-    pub fn refuse(&mut self, range: &Range<u64>, code: ErrorCode, message: &str) {
-        let needs = |shown: &ClientWindow| overlap(&shown.window.requested(), range);
-        for shown in self.windows.iter().filter(|shown| needs(shown)) {
+    /// Closes the windows that need these positions (`None`: the last rows), and tells their clients why.
+    pub fn refuse(&mut self, range: Option<&Range<u64>>, code: ErrorCode, message: &str) {
+        let needs = |shown: &ClientWindow| match (shown.window.requested(), range) {
+            (Some(requested), Some(range)) => overlap(&requested, range),
+            (None, None) => true,
+            _ => false,
+        };
+        self.refuse_if(needs, code, message);
+    }
+
+    /// Closes these windows and tells their clients why.
+    pub fn refuse_if(
+        &mut self,
+        is_meant: impl Fn(&ClientWindow) -> bool,
+        code: ErrorCode,
+        message: &str,
+    ) {
+        for shown in self.windows.iter().filter(|shown| is_meant(shown)) {
             shown.client.refuse(code, message, Some(shown.window.id()));
         }
-        self.remove_windows(needs);
+        self.remove_windows(is_meant);
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        self.break_off_charts();
     }
 }
 
 /// Whether two ranges share a position; an empty one counts as its start.
-fn overlap(a: &Range<u64>, b: &Range<u64>) -> bool {
+pub fn overlap(a: &Range<u64>, b: &Range<u64>) -> bool {
     a.start < b.end.max(b.start + 1) && b.start < a.end.max(a.start + 1)
 }
 
@@ -226,6 +374,12 @@ impl ClientWindow {
     /// Whether it is this one.
     pub fn is(&self, session: SessionId, window: WindowId) -> bool {
         self.client.session == session && self.window.id() == window
+    }
+
+    /// How many of the view's last rows must be fetched for it, if they cannot be fetched by position.
+    fn last_rows(&self, index: &ViewIndex) -> Option<u64> {
+        let by_position = !self.window.is_at_end() || index.total_is_exact();
+        (!by_position).then(|| u64::from(self.window.count()))
     }
 
     /// Says so with the next update where the state contains an edit made here.

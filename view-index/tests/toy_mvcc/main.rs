@@ -9,6 +9,7 @@
 
 mod database;
 mod driver;
+mod pending;
 mod sabotage;
 mod scenario;
 mod table;

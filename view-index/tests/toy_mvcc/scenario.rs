@@ -1,6 +1,7 @@
 //! Random scenarios, generated so that a failing one shrinks to a few steps.
 
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
 use crate::table::{ASKED, COLUMNS, Condition, NOTE, Picks, SortBy, normalize, values_of};
@@ -44,14 +45,18 @@ pub(crate) enum Step {
     Forget,
     /// The view is built anew.
     Rebuild,
+    /// What is not counted is charted.
+    Chart,
+    /// Memory is short: the view's division is forgotten.
+    Collapse,
     Open {
-        start: u64,
+        start: Option<u64>,
         count: u32,
         columns: usize,
     },
     Move {
         window: usize,
-        start: u64,
+        start: Option<u64>,
         count: u32,
     },
     Acknowledge {
@@ -68,9 +73,10 @@ pub(crate) struct Scenario {
     pub(crate) rows: Vec<Picks>,
     pub(crate) sort: Vec<SortBy>,
     pub(crate) condition: Condition,
-    /// The first fetch.
-    pub(crate) start: u64,
-    pub(crate) count: u64,
+    /// What the planner thinks of the view's size; `None`: it is counted when it is opened.
+    pub(crate) estimate: Option<u64>,
+    /// No index serves the view.
+    pub(crate) listed: bool,
     /// Mixes the order of what has none.
     pub(crate) seed: u64,
     pub(crate) steps: Vec<Step>,
@@ -113,6 +119,7 @@ fn step() -> impl Strategy<Value = Step> {
     let writer = 0..4_usize;
     let target = 0..40_usize;
     let start = 0..24_u64;
+    let place = prop_oneof![5 => start.clone().prop_map(Some), 1 => Just(None)];
     prop_oneof![
         4 => Just(Step::Begin),
         6 => (writer.clone(), row()).prop_map(|(writer, row)| Step::Insert { writer, row }),
@@ -127,10 +134,12 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..3_u64).prop_map(|margin| Step::Release { margin }),
         1 => Just(Step::Forget),
         1 => Just(Step::Rebuild),
-        1 => (start.clone(), 1..8_u32, 0..COLUMNS).prop_map(|(start, count, columns)| {
+        2 => Just(Step::Chart),
+        1 => Just(Step::Collapse),
+        1 => (place.clone(), 1..8_u32, 0..COLUMNS).prop_map(|(start, count, columns)| {
             Step::Open { start, count, columns }
         }),
-        3 => (0..3_usize, start, 1..8_u32).prop_map(|(window, start, count)| {
+        3 => (0..3_usize, place, 1..8_u32).prop_map(|(window, start, count)| {
             Step::Move { window, start, count }
         }),
         6 => (0..3_usize).prop_map(|window| Step::Acknowledge { window }),
@@ -144,17 +153,17 @@ pub(crate) fn scenario() -> impl Strategy<Value = Scenario> {
         vec(row(), 0..24),
         vec(sort_by(), 0..4),
         condition(),
-        (0..12_u64, 0..12_u64),
+        (option::of(0..40_u64), any::<bool>()),
         any::<u64>(),
         vec(step(), 0..120),
     )
         .prop_map(
-            |(rows, sort, condition, (start, count), seed, steps)| Scenario {
+            |(rows, sort, condition, (estimate, listed), seed, steps)| Scenario {
                 rows,
                 sort,
                 condition,
-                start,
-                count,
+                estimate,
+                listed,
                 seed,
                 steps,
             },

@@ -1,11 +1,14 @@
-//! Fetched rows, brought from their query's state to the table's.
+//! Rows and counts that queries found, brought from their query's state to the table's.
+
+use std::sync::Arc;
 
 use protocol::{ErrorCode, ResetReason};
-use view_index::{ViewError, ViewIndex};
+use view_index::{Bound, ChartBlock, Fetched, Sizes, Snapshot, TableChanges, TableRow, Verdicts};
+use view_index::{Total, ViewError, ViewIndex};
 
 use super::{TableTask, rows_of};
-use crate::db::rows::Slice;
-use crate::views::fetching::{Answer, Failure, Question};
+use crate::views::fetching::{Answer, Asked, Contents, Failure, Found, Question};
+use crate::views::view::ViewId;
 
 impl TableTask {
     pub(super) async fn take_answer(&mut self, answer: Answer) {
@@ -14,33 +17,31 @@ impl TableTask {
         self.refresh(view, None);
     }
 
-    /// Adds fetched rows to their view once the table's state covers the query's.
+    /// Adds what was found to its view once the table's state covers the query's.
     pub(super) async fn place_answer(&mut self, answer: Answer) {
-        let Answer { question, slice } = answer;
+        let Answer { question, found } = answer;
         let Some(view) = self.views.get_mut(&question.view) else {
             return;
         };
         if view.life != question.life {
             return view.answered(&question);
         }
-        let slice = match slice {
-            Ok(slice) => slice,
+        let found = match found {
+            Ok(found) => found,
             Err(failure) => return self.report_failure(&question, failure),
         };
         let reached = self
             .mark
             .as_ref()
-            .is_some_and(|mark| mark.snapshot.covers(&slice.snapshot));
+            .is_some_and(|mark| mark.snapshot.covers(&found.snapshot));
         if !reached {
-            self.early.push(Answer {
-                question,
-                slice: Ok(slice),
-            });
+            let found = Ok(found);
+            self.early.push(Answer { question, found });
             self.around.wake.requested.notify_one();
             return;
         }
         view.answered(&question);
-        match self.catch_up(&question, slice).await {
+        match self.catch_up(&question, found).await {
             Ok(()) => {}
             Err(CatchUpError::Database(error)) => {
                 tracing::debug!(%error, "fetched rows cannot be placed; fetching them again");
@@ -69,49 +70,130 @@ impl TableTask {
                 (ErrorCode::QueryTimeout, message.to_owned())
             }
             Failure::Refused(message) => (ErrorCode::Internal, message),
+            Failure::NoIndex(message) => (ErrorCode::NoIndex, message),
         };
         view.answered(question);
-        view.refuse(&question.range, code, &message);
+        match &question.what {
+            Asked::Chart { .. } => view.give_up_counting(message),
+            // Without its first rows nothing of the view can be shown.
+            Asked::First { .. } => view.refuse_if(|_| true, code, &message),
+            Asked::Rows { .. } | Asked::Listed { .. } => {
+                view.refuse(question.what.positions().as_ref(), code, &message);
+            }
+        }
     }
 
-    /// Brings fetched rows from the query's state to the table's, and into their view.
-    async fn catch_up(&mut self, question: &Question, slice: Slice) -> Result<(), CatchUpError> {
-        let Some(changes) = self.history.since(&slice.snapshot) else {
+    /// Brings what was found from the query's state to the table's, and into its view.
+    async fn catch_up(&mut self, question: &Question, found: Found) -> Result<(), CatchUpError> {
+        let since = match &question.what {
+            Asked::Listed { listed_at, .. } => listed_at,
+            _ => &found.snapshot,
+        };
+        let Some(changes) = self.history.since(since) else {
+            return Ok(());
+        };
+        let Some(plan) = self.views.get(&question.view).map(|view| view.plan.clone()) else {
             return Ok(());
         };
         let verdicts = self.ask_verdicts(&changes).await?;
-        let Some(view) = self.views.get_mut(&question.view) else {
-            return Ok(());
-        };
         let pool = &self.around.pool;
-        let order = std::iter::once(view.plan.order.as_slice());
-        let rows = slice
-            .fetched
-            .rows
-            .iter()
-            .map(AsRef::as_ref)
-            .chain(rows_of(&changes));
-        self.answers.place(pool, order, rows).await?;
-        let ranks = self.answers.ranks();
-        let order = view_index::Order::new(view.plan.order.clone());
-        view.hold_at(&slice.fetched, &order, ranks)
-            .map_err(ViewError::from)?;
-        let mut piece = match (&view.index, slice.total) {
-            (Some(index), _) => index.piece(slice.fetched, ranks)?,
-            (None, Some(total)) => {
-                ViewIndex::new(order, view.predicate.clone(), slice.fetched, total, ranks)?
-            }
-            (None, None) => return Ok(()),
+        let order = std::iter::once(plan.order.as_slice());
+        let rows = found.contents.rows().map(AsRef::as_ref);
+        self.answers
+            .place(pool, order, rows.chain(rows_of(&changes)))
+            .await?;
+        let caught_up = CaughtUp {
+            changes,
+            verdicts,
+            seen: since.clone(),
         };
-        piece.apply(&changes, &verdicts, ranks, &slice.snapshot)?;
-        match &mut view.index {
-            Some(index) => index.adopt(piece).map_err(ViewError::from)?,
-            None => {
-                piece.check().map_err(ViewError::from)?;
-                view.index = Some(piece);
+        match found.contents {
+            Contents::Rows(fetched, position) => {
+                self.hold(question.view, found.total, (fetched, position), &caught_up)?;
+            }
+            Contents::Chart(blocks) => {
+                if let Asked::Chart { lower, upper, .. } = &question.what {
+                    let range = (lower.clone(), upper.clone());
+                    self.divide(question.view, range, blocks, &caught_up)?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// Holds fetched rows; makes the view's index if these are its first.
+    fn hold(
+        &mut self,
+        view: ViewId,
+        total: Option<Total>,
+        fetched: (Fetched, u64),
+        since: &CaughtUp,
+    ) -> Result<(), ViewError> {
+        let Some(view) = self.views.get_mut(&view) else {
+            return Ok(());
+        };
+        let ranks = self.answers.ranks();
+        let order = view_index::Order::new(view.plan.order.clone());
+        view.hold_at((&fetched.0, fetched.1), &order, ranks)?;
+        let (changes, seen) = ((&since.changes, &since.verdicts), &since.seen);
+        if let (None, Some(total)) = (&view.index, total) {
+            let predicate = view.predicate.clone();
+            let mut index = ViewIndex::new(order, predicate, total, Sizes::default());
+            index.apply(changes.0, changes.1, ranks, seen)?;
+            index.check()?;
+            view.index = Some(index);
+        }
+        let Some(index) = &mut view.index else {
+            return Ok(());
+        };
+        let mut piece = index.piece(fetched.0, ranks)?;
+        index.bring(&mut piece, changes, ranks, seen)?;
+        index.adopt(piece)?;
+        Ok(())
+    }
+
+    /// Divides a view as a chart says.
+    fn divide(
+        &mut self,
+        view: ViewId,
+        range: (Bound, Option<Bound>),
+        blocks: Vec<ChartBlock>,
+        since: &CaughtUp,
+    ) -> Result<(), ViewError> {
+        let Some(view) = self.views.get_mut(&view) else {
+            return Ok(());
+        };
+        let Some(index) = &mut view.index else {
+            return Ok(());
+        };
+        let ranks = self.answers.ranks();
+        let mut chart = index.chart(range, blocks, ranks)?;
+        let changes = (&since.changes, &since.verdicts);
+        index.bring_chart(&mut chart, changes, ranks, &since.seen)?;
+        index.adopt_chart(chart)?;
+        self.around
+            .budget
+            .record((self.table.oid, view.id), index.bytes(), &self.own_commands);
+        Ok(())
+    }
+}
+
+/// What happened between a query and the table's state.
+struct CaughtUp {
+    changes: TableChanges,
+    verdicts: Verdicts,
+    /// The state that the query saw.
+    seen: Snapshot,
+}
+
+impl Contents {
+    /// Every row in it.
+    fn rows(&self) -> impl Iterator<Item = &Arc<TableRow>> + Clone {
+        let (rows, blocks): (&[Arc<TableRow>], &[ChartBlock]) = match self {
+            Self::Rows(fetched, _) => (&fetched.rows, &[]),
+            Self::Chart(blocks) => (&[], blocks),
+        };
+        rows.iter().chain(blocks.iter().map(|block| &block.first))
     }
 }
 
@@ -121,4 +203,10 @@ enum CatchUpError {
     Database(#[from] sqlx::Error),
     #[error(transparent)]
     View(#[from] ViewError),
+}
+
+impl From<view_index::KeyError> for CatchUpError {
+    fn from(error: view_index::KeyError) -> Self {
+        Self::View(error.into())
+    }
 }

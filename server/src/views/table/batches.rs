@@ -8,7 +8,6 @@ use view_index::TableChanges;
 use super::{TableTask, rows_of};
 use crate::changes::{Batch, Mark, TableBatch};
 use crate::views::answers::Answers;
-use crate::views::history::History;
 
 impl TableTask {
     /// Applies this batch and those that wait behind it, then tells the clients.
@@ -118,7 +117,7 @@ impl TableTask {
 
     /// Starts anew at a state to which no known way leads.
     fn reset(&mut self, next: Mark, reason: ResetReason) {
-        self.history = History::new(next.snapshot.clone());
+        self.history.reset(next.snapshot.clone());
         self.mark = Some(next);
         for answer in std::mem::take(&mut self.early) {
             if let Some(view) = self.views.get_mut(&answer.question.view) {
@@ -140,7 +139,7 @@ impl TableTask {
         let Some(table) = catalog.get(self.table.oid).cloned() else {
             for (_, mut view) in self.views.drain() {
                 let message = format!("{} is no longer there", self.table.sql_name);
-                view.refuse(&(0..u64::MAX), ErrorCode::UnknownTable, &message);
+                view.refuse_if(|_| true, ErrorCode::UnknownTable, &message);
             }
             return;
         };
@@ -150,7 +149,7 @@ impl TableTask {
         self.table = table;
         self.answers = Answers::default();
         let views = std::mem::take(&mut self.views).into_values();
-        for shown in views.flat_map(|view| view.windows) {
+        for shown in views.flat_map(|mut view| std::mem::take(&mut view.windows)) {
             self.show_or_refuse(shown).await;
         }
     }

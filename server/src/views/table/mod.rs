@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use protocol::{Ack, EditId, MoveWindow, OpenWindow, WindowId};
 use sqlx::postgres::PgPool;
+use tokio::sync::mpsc::WeakSender;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -20,8 +21,9 @@ use crate::changes::reader::Wake;
 use crate::changes::{Batch, Mark};
 use crate::db::catalog::TableDef;
 use crate::fanout::Router;
-use crate::limits::{FETCH_RETRY, VIEW_IDLE_MAX};
+use crate::limits::{FETCH_RETRY, PROGRESS_INTERVAL, VIEW_IDLE_MAX};
 use crate::views::answers::Answers;
+use crate::views::budget::Budget;
 use crate::views::catalog_store::CatalogStore;
 use crate::views::client::{ClientRef, SessionId};
 use crate::views::fetching::Answer;
@@ -43,6 +45,8 @@ pub enum Command {
     Edited(SessionId, WindowId, EditId, Xid),
     /// The session is gone.
     Leave(SessionId),
+    /// Memory is short: the view forgets its division.
+    Shed(ViewId),
 }
 
 /// What a table's task shares with the rest of the server.
@@ -52,6 +56,10 @@ pub struct Surroundings {
     pub pool: PgPool,
     /// Room for fetches in the pool.
     pub fetches: Arc<Semaphore>,
+    /// Room for counts in the pool.
+    pub charts: Arc<Semaphore>,
+    /// What views may remember.
+    pub budget: Arc<Budget>,
     /// The catalogue.
     pub catalog: Arc<CatalogStore>,
     /// Where batches come from.
@@ -69,6 +77,8 @@ pub struct TableTask {
     mark: Option<Mark>,
     feed: mpsc::Receiver<Arc<Batch>>,
     commands: mpsc::Receiver<Command>,
+    /// Where others reach this task.
+    own_commands: WeakSender<Command>,
     history: History,
     answers: Answers,
     views: HashMap<ViewId, View>,
@@ -85,6 +95,7 @@ impl TableTask {
     pub fn new(
         around: Surroundings,
         table: Arc<TableDef>,
+        own_commands: WeakSender<Command>,
         commands: mpsc::Receiver<Command>,
     ) -> Self {
         let (mark, feed) = around.router.subscribe();
@@ -98,6 +109,7 @@ impl TableTask {
             mark,
             feed,
             commands,
+            own_commands,
             answers: Answers::default(),
             views: HashMap::new(),
             next_view: 0,
@@ -111,16 +123,32 @@ impl TableTask {
     pub async fn run(mut self, stop: CancellationToken) {
         let mut ticks = interval(VIEW_IDLE_MAX);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut progress = interval(PROGRESS_INTERVAL);
+        progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 Some(batch) = self.feed.recv() => self.take_batches(batch).await,
                 Some(command) = self.commands.recv() => self.take_command(command).await,
-                Some(Ok(answer)) = self.queries.join_next() => self.take_answer(answer).await,
+                Some(joined) = self.queries.join_next() => {
+                    // A count that was broken off has no answer.
+                    if let Ok(answer) = joined {
+                        self.take_answer(answer).await;
+                    }
+                }
                 _ = ticks.tick() => self.drop_unused(),
+                _ = progress.tick(), if self.is_charting() => self.tell_progress(),
                 () = sleep(FETCH_RETRY), if !self.unplanned.is_empty() => self.show_unplanned().await,
             }
         }
+    }
+
+    fn is_charting(&self) -> bool {
+        self.views.values().any(View::is_charting)
+    }
+
+    fn tell_progress(&self) {
+        self.views.values().for_each(View::tell_progress);
     }
 
     fn refresh_all(&mut self) {
@@ -136,12 +164,17 @@ impl TableTask {
         let plan = view.plan.clone();
         for question in view.refresh(mark, &self.history, only) {
             let (around, table) = (self.around.clone(), self.table.clone());
-            self.queries
+            around.budget.used((table.oid, view.id));
+            let number = question.number;
+            let abort = self
+                .queries
                 .spawn(question.ask(around, table, plan.clone()));
+            view.began(number, abort);
         }
         if view.windows.iter().any(|shown| shown.resume.is_some()) {
             self.around.wake.requested.notify_one();
         }
+        self.history.pin(self.is_charting());
     }
 }
 

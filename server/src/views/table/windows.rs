@@ -17,9 +17,11 @@ impl TableTask {
             Command::Open(client, lease, open) => self.open(client, lease, *open).await,
             Command::Move(session, moved) => self.with_window(session, moved.window, |shown| {
                 shown.window.acknowledge(moved.received);
-                shown
-                    .window
-                    .move_to(moved.generation, moved.start, moved.count);
+                shown.window.move_to(
+                    moved.generation,
+                    start(moved.start, moved.from_end),
+                    moved.count,
+                );
             }),
             Command::Acknowledge(session, ack) => {
                 self.with_window(session, ack.window, |shown| {
@@ -35,11 +37,21 @@ impl TableTask {
             Command::Leave(session) => {
                 self.remove_windows(|shown| shown.client.session == session);
             }
+            Command::Shed(view) => {
+                if let Some(index) = self
+                    .views
+                    .get_mut(&view)
+                    .and_then(|view| view.index.as_mut())
+                {
+                    index.collapse();
+                }
+            }
         }
     }
 
     async fn open(&mut self, client: ClientRef, lease: Arc<()>, open: OpenWindow) {
-        let window = Window::new(open.window, open.generation, open.start, open.count);
+        let start = start(open.start, open.from_end);
+        let window = Window::new(open.window, open.generation, start, open.count);
         let resume = open.resume.map(|resume| {
             let keys = resume.keys.into_iter().map(Into::into).collect();
             (resume.version, keys)
@@ -139,16 +151,22 @@ impl TableTask {
 
     /// Drops the views that nobody has shown for a while.
     pub(super) fn drop_unused(&mut self) {
-        let answers = &mut self.answers;
+        let (answers, around, oid) = (&mut self.answers, &self.around, self.table.oid);
         self.views.retain(|_, view| {
             let unused = view
                 .unused_since
                 .is_some_and(|since| since.elapsed() > VIEW_IDLE_MAX);
             if unused {
+                around.budget.forget((oid, view.id));
                 answers.release(&view.predicate.asked());
             }
             !unused
         });
         self.answers.forget_unused();
     }
+}
+
+/// Where a window begins; `None` for one that shows the view's last rows.
+fn start(start: u64, from_end: bool) -> Option<u64> {
+    (!from_end).then_some(start)
 }
