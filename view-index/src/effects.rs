@@ -55,6 +55,8 @@ impl Effects {
         }
         for (index, (key, row)) in changes.current.iter().enumerate() {
             let present = match row {
+                // Two texts of one key ('1 day' and '24:00:00') find the same row; it is under its own.
+                Some(row) if row.key != *key => None,
                 Some(row) if predicate.holds(row, verdicts.current(index), ranks)? => {
                     Some(LoadedRow {
                         key: order.key(row, ranks)?,
