@@ -74,6 +74,12 @@ pub async fn verdicts(
     })
 }
 
+/// Whether the type `$3` has a length that is padded in arrays (timetz: 12 bytes in 16; macaddr: 6 in 8).
+/// PostgreSQL's `width_bucket` forgets the padding, and compares with what is not there.
+const PADDED: &str = "SELECT typlen > 0 AND typlen % CASE typalign \
+    WHEN 'd' THEN 8 WHEN 'i' THEN 4 WHEN 's' THEN 2 ELSE 1 END <> 0 \
+    FROM pg_catalog.pg_type WHERE oid = $3::text::regtype";
+
 /// Where new texts stand among `bounds`, which are ascending and distinct: one statement.
 ///
 /// # Errors
@@ -93,13 +99,16 @@ pub async fn placements(
                 dense_rank() OVER (ORDER BY value{collate}) \
            FROM (SELECT n.text, n.text::{sql_type} AS value, b.bounds, \
                         CASE WHEN cardinality(b.bounds) = 0 THEN 0 \
+                             WHEN b.padded THEN (SELECT count(*)::int FROM unnest(b.bounds) AS bound \
+                                                  WHERE bound <= n.text::{sql_type}{collate}) \
                              ELSE width_bucket(n.text::{sql_type}{collate}, b.bounds) END AS bucket \
                    FROM (SELECT DISTINCT text COLLATE \"C\" AS text FROM unnest($1::text[]) AS text) n, \
-                        (SELECT $2::text[]::{sql_type}[] AS bounds) b) asked"
+                        (SELECT $2::text[]::{sql_type}[] AS bounds, ({PADDED}) AS padded) b) asked"
     );
     let rows = sqlx::query(AssertSqlSafe(sql))
         .bind(texts)
         .bind(bounds)
+        .bind(sql_type)
         .fetch_all(pool)
         .await?;
     let placement = |row: sqlx::postgres::PgRow| {
