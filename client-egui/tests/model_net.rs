@@ -382,8 +382,7 @@ async fn a_viewer_that_is_behind_stops_the_server_and_loses_nothing() {
     let mut peer = server.accept().await;
     let table = TableInfo {
         name: "t".repeat(16 << 10),
-        estimated_rows: None,
-        comment: None,
+        ..TableInfo::named("t")
     };
     let mut sent = 0_u64;
     loop {

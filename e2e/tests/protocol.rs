@@ -17,7 +17,7 @@ const ITEMS: &str = "
     INSERT INTO items
     SELECT n, 'item ' || n, n, date '2026-01-01' + n, array['a'], point(n, n)
     FROM generate_series(1, 100) AS n;
-    CREATE TABLE unwatched (id integer PRIMARY KEY);";
+";
 
 async fn started() -> (TestDatabase, TestServer) {
     let database = TestDatabase::new().await;
@@ -61,7 +61,6 @@ async fn refused(socket: &mut RawSocket, requests: &[(&str, ErrorCode)]) {
 /// Views that make no sense.
 const VIEWS: &[(&str, ErrorCode)] = &[
     (r#""table":"nothing""#, UnknownTable),
-    (r#""table":"unwatched""#, UnknownTable),
     (r#""table":"pg_catalog.pg_authid""#, UnknownTable),
     (r#""table":"items; DROP TABLE items""#, UnknownTable),
     (r#""table":"rowcast.change_log""#, UnknownTable),

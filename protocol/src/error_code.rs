@@ -10,7 +10,7 @@ pub enum ErrorCode {
     BadMessage,
     /// The frame is larger than `limits.frame_bytes_max`; the socket is closed.
     FrameTooLarge,
-    /// No watched table has this name.
+    /// No table that the server's role may read has this name.
     UnknownTable,
     /// The table has no column of this name.
     UnknownColumn,
@@ -30,7 +30,8 @@ pub enum ErrorCode {
     TooManyWindows,
     /// Messages arrive faster than they can be answered; slow down.
     RateLimited,
-    /// The column cannot be edited (generated, or the role lacks the privilege).
+    /// The cell cannot be edited: the column is generated, the role lacks the privilege, or the table has no
+    /// key, is a view, and so on; the message says which.
     NotEditable,
     /// The edit broke a constraint of the table; the message is PostgreSQL's.
     EditRejected,
@@ -54,4 +55,6 @@ pub enum ErrorCode {
     BadSearch,
     /// The view is too large to be shown there without an index on its order and filter.
     NoIndex,
+    /// PostgreSQL could not answer the query: a division by zero in a view, a foreign server that is away.
+    QueryFailed,
 }

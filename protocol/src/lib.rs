@@ -32,7 +32,7 @@ pub use client_msg::{
 pub use codec::{CodecError, Encoding};
 pub use error_code::ErrorCode;
 pub use filter::{Filter, FilterOp, Test};
-pub use schema::{Column, ColumnKind, TableInfo, TableSchema};
+pub use schema::{Column, ColumnKind, Liveness, Privileges, TableInfo, TableKind, TableSchema};
 pub use server_msg::{
     EditOutcome, EditResult, ErrorMsg, Heartbeat, Hello, Highlight, Limits, Opened, Pong, Progress,
     ServerMsg, Status, Tables,

@@ -11,6 +11,82 @@ pub struct TableInfo {
     pub estimated_rows: Option<u64>,
     /// The table's comment in PostgreSQL.
     pub comment: Option<String>,
+    /// The schema's name alone, not quoted.
+    pub schema: String,
+    /// The table's name alone, not quoted.
+    pub table: String,
+    /// What it is.
+    pub kind: TableKind,
+    /// How its changes arrive.
+    pub liveness: Liveness,
+    /// What the server's role may do with its rows.
+    pub may: Privileges,
+    /// Why none of its cells can be edited, for people; `None` if those can that are
+    /// [`editable`](Column::editable).
+    pub not_editable: Option<String>,
+}
+
+impl TableInfo {
+    /// A live table of the schema `public` of which nothing else is known.
+    pub fn named(table: &str) -> Self {
+        Self {
+            name: format!("public.{table}"),
+            estimated_rows: None,
+            comment: None,
+            schema: "public".to_owned(),
+            table: table.to_owned(),
+            kind: TableKind::Table,
+            liveness: Liveness::Live,
+            may: Privileges {
+                insert: true,
+                update: true,
+                delete: true,
+            },
+            not_editable: None,
+        }
+    }
+}
+
+/// What a table is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TableKind {
+    /// An ordinary table.
+    Table,
+    /// A table in partitions; they are not listed by themselves.
+    Partitioned,
+    /// A view.
+    View,
+    /// A materialized view.
+    MaterializedView,
+    /// A table on another server.
+    Foreign,
+}
+
+/// How a table's changes arrive.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Liveness {
+    /// Every commit, as it happens.
+    Live,
+    /// The windows are asked again and again.
+    Polled {
+        /// The pause between two looks, in milliseconds; longer where a look takes long.
+        every_millis: u32,
+        /// Why it is not live, and what would make it so, for people.
+        reason: String,
+    },
+}
+
+/// What the server's role may do with a table's rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Privileges {
+    /// Add rows.
+    pub insert: bool,
+    /// Change at least one column.
+    pub update: bool,
+    /// Delete rows.
+    pub delete: bool,
 }
 
 /// A table's columns, as a window on it was opened.
@@ -18,10 +94,28 @@ pub struct TableInfo {
 pub struct TableSchema {
     /// `schema.table`, quoted where SQL needs it.
     pub name: String,
-    /// The primary key's columns in key order; a row's `key` holds their values.
+    /// The key's columns in key order; a row's `key` holds their values. Empty for a table without a
+    /// key: a row's `key` is then a mark of its content, and a number among rows of the same content.
     pub key: Vec<String>,
     /// The window's columns; a row's `cells` hold their values, in this order.
     pub columns: Vec<Column>,
+    /// How the window's changes arrive.
+    pub liveness: Liveness,
+    /// As [`TableInfo::not_editable`].
+    pub not_editable: Option<String>,
+}
+
+impl TableSchema {
+    /// The columns of a live table that can be edited.
+    pub fn live(name: impl Into<String>, key: Vec<String>, columns: Vec<Column>) -> Self {
+        Self {
+            name: name.into(),
+            key,
+            columns,
+            liveness: Liveness::Live,
+            not_editable: None,
+        }
+    }
 }
 
 /// One column.

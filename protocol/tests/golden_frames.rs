@@ -109,7 +109,7 @@ fn enumerations() {
     let codes = every![ErrorCode: BadMessage, FrameTooLarge, UnknownTable, UnknownColumn, BadRange,
         BadSort, BadFilter, BadValue, DuplicateWindow, UnknownWindow, TooManyWindows, RateLimited,
         NotEditable, EditRejected, DatabaseUnavailable, QueryTimeout, Internal,
-        Expensive, Forbidden, StaleAdvice, IndexFailed, Cancelled, BadSearch, NoIndex];
+        Expensive, Forbidden, StaleAdvice, IndexFailed, Cancelled, BadSearch, NoIndex, QueryFailed];
     assert_golden("enum_error_code", &codes);
     let kinds = every![ColumnKind: Bool, Int, Float, Numeric, Text, Date, Time, Timestamp,
         TimestampTz, Interval, Uuid, Json, Array, Enum, Bytes, Other];

@@ -3,12 +3,13 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::http::health::VERSION;
 use crate::http::origin::Origin;
-use crate::limits::POOL_SIZE;
+use crate::limits::{POLL_INTERVAL, POOL_SIZE};
 use crate::{Database, Demo, ServerOptions};
 
 /// Products that the demo starts with.
@@ -93,6 +94,11 @@ pub struct Data {
     #[arg(long, env = "ROWCAST_POOL_SIZE", default_value_t = POOL_SIZE,
           value_parser = clap::value_parser!(u32).range(2..=1_000))]
     pub pool_size: u32,
+    /// Seconds between two looks at a table that is not live (it is not watched, a view, without a key, …);
+    /// longer where a look takes long.
+    #[arg(long, env = "ROWCAST_POLL_SECONDS", default_value_t = POLL_INTERVAL.as_secs(),
+          value_parser = clap::value_parser!(u64).range(1..=3_600), value_name = "SECONDS")]
+    pub poll_seconds: u64,
     /// Install and fill the demo tables in the database of DATABASE_URL too.
     #[arg(long, env = "ROWCAST_DEMO")]
     pub demo: bool,
@@ -120,6 +126,7 @@ impl Config {
             redis_url,
             data_dir,
             pool_size,
+            poll_seconds,
             demo,
             seed_products,
         } = self.data;
@@ -137,6 +144,7 @@ impl Config {
         });
         ServerOptions {
             pool_size,
+            poll_interval: Duration::from_secs(poll_seconds),
             redis_url: set(redis_url),
             demo,
             allowed_origins: self.network.allowed_origin,

@@ -108,6 +108,33 @@ pub const VERDICT_SUSPECTS: usize = 4;
 /// Columns in one sort.
 pub const SORT_COLUMNS_MAX: usize = 16;
 
+// ---- Tables that are not live ----
+
+/// Tables that are shown; watched ones come first.
+pub const TABLES_MAX: usize = 10_000;
+/// The pause between two looks at a table that is not live, unless told otherwise.
+pub const POLL_INTERVAL: Duration = Duration::from_secs(2);
+/// The pause is at least so many times as long as the look took.
+pub const POLL_PAUSE_FACTOR: u32 = 10;
+/// The pause is never longer than this, or than the one asked for.
+pub const POLL_INTERVAL_MAX: Duration = Duration::from_secs(60);
+/// How long a look at a table that is not live may take.
+pub const POLL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much later it is given up even if PostgreSQL does not say so (it may be waiting for another server).
+pub const POLL_TIMEOUT_GRACE: Duration = Duration::from_secs(2);
+/// Connections for looks at tables that are not live, besides the pool.
+pub const POLL_CONNECTIONS: u32 = 4;
+/// How many of them foreign tables and slow views may take.
+pub const POLL_CONNECTIONS_SLOW: usize = 2;
+/// A look that took longer counts as slow.
+pub const POLL_SLOW: Duration = Duration::from_secs(1);
+/// Looks that fail one after the other before a window that shows rows is closed.
+pub const POLL_FAILURES_MAX: u32 = 3;
+/// Ranges of rows in one statement; more are asked for in further ones.
+pub const POLL_RANGES_MAX: usize = 16;
+/// Rows that a look counts; beyond it the total is PostgreSQL's estimate.
+pub const POLL_COUNT_MAX: u64 = 1_000_000;
+
 // ---- Sessions ----
 
 /// The largest frame a client may send, in bytes.
@@ -195,16 +222,6 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub const REQUEST_HEAD_BYTES_MAX: usize = 32 * 1024;
 /// Bytes of a request's body; nothing sent to this server has one.
 pub const REQUEST_BODY_BYTES_MAX: usize = 64 * 1024;
-/// When a client may try again that was told that the server cannot answer now.
-pub const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// Rows in an answer of the API that does not say how many; at most [`WINDOW_ROWS_MAX`] can be asked for.
-pub const API_ROWS_DEFAULT: u32 = 100;
-/// Bytes of a cursor, before they are written as text: it must fit into [`REQUEST_HEAD_BYTES_MAX`].
-pub const CURSOR_BYTES_MAX: usize = 4 * 1024;
-/// How long a request of the API may take; less than [`REQUEST_TIMEOUT`], so that it is told why.
-pub const API_TIMEOUT: Duration = Duration::from_secs(25);
-/// The same while PostgreSQL is away.
-pub const API_STALE_PATIENCE: Duration = Duration::from_secs(2);
 /// Pause after the operating system refused to accept a connection (out of file descriptors).
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Files of the web viewer kept in memory.
@@ -227,8 +244,6 @@ const _: () = {
     assert!(KEEPALIVE_RETRIES > 0);
     assert!(POOL_ACQUIRE_TIMEOUT.as_secs() <= REQUEST_TIMEOUT.as_secs());
     assert!(QUERY_TIMEOUT.as_secs() <= IDLE_IN_TRANSACTION_TIMEOUT.as_secs());
-    assert!(API_TIMEOUT.as_secs() < REQUEST_TIMEOUT.as_secs());
-    assert!(API_ROWS_DEFAULT <= WINDOW_ROWS_MAX);
     assert!(READY_TIMEOUT.as_secs() < CONNECT_TIMEOUT.as_secs());
     assert!(WINDOW_ROWS_MAX as usize <= BATCH_SIDES_MAX);
     assert!(FRAME_BYTES_MAX <= WRITE_BUFFER_BYTES_MAX);

@@ -21,8 +21,8 @@ use crate::http::origin::{Origin, OriginPolicy};
 use crate::http::serve::serve;
 use crate::http::web_files::WebFiles;
 use crate::limits::{
-    DRAIN_TIMEOUT, ENGINE_STOP_TIMEOUT, LIVE_PATIENCE, POOL_CLOSE_TIMEOUT, POOL_SIZE,
-    POSTGRES_STOP_TIMEOUT,
+    DRAIN_TIMEOUT, ENGINE_STOP_TIMEOUT, LIVE_PATIENCE, POLL_INTERVAL, POOL_CLOSE_TIMEOUT,
+    POOL_SIZE, POSTGRES_STOP_TIMEOUT,
 };
 use crate::postgres_keeper;
 use crate::router::router;
@@ -40,6 +40,8 @@ pub struct ServerOptions {
     pub redis_url: Option<String>,
     /// Connections to PostgreSQL for queries.
     pub pool_size: u32,
+    /// The pause at which tables are polled that are not live.
+    pub poll_interval: Duration,
     /// What to fill the database with, if it is to have the demo's tables.
     pub demo: Option<Demo>,
     /// Origins whose pages may connect besides the server's own.
@@ -59,6 +61,7 @@ impl ServerOptions {
             database,
             redis_url: None,
             pool_size: POOL_SIZE,
+            poll_interval: POLL_INTERVAL,
             demo: None,
             allowed_origins: Vec::new(),
             web_dir: PathBuf::from("target/web-dist"),
@@ -212,8 +215,10 @@ pub async fn start(
         ["http", "sockets", "engine", "PostgreSQL"].map(Stage::new);
     let engine_options = EngineOptions {
         pool: pool.clone(),
+        polls: pool::connect_for_polls(&database_url)?,
         direct,
         redis_url: options.redis_url,
+        poll_interval: options.poll_interval,
         hook: options.hook,
         sabotage: options.sabotage,
     };

@@ -33,4 +33,4 @@ pub use ranks::{DomainId, Placement, Rank, Ranks};
 pub use row::{RowKey, Side, TableChanges, TableRow, Verdicts};
 pub use snapshot::{Snapshot, Xid};
 pub use view::{Need, Total, ViewError, ViewIndex};
-pub use window::{Refresh, Window};
+pub use window::{Refresh, Standing, Window};

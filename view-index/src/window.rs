@@ -72,6 +72,19 @@ struct SentRow {
     row: Option<Arc<TableRow>>,
 }
 
+/// Where a window stands, for one that takes its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Counts the ranges it has had.
+    pub generation: Generation,
+    /// The position of its first row; `None` if it follows the view's end.
+    pub start: Option<u64>,
+    /// Rows to show.
+    pub count: u32,
+    /// The last update's number.
+    pub number: UpdateNumber,
+}
+
 /// What a window needs next.
 #[derive(Debug, PartialEq)]
 pub enum Refresh {
@@ -237,6 +250,22 @@ impl Window {
     /// The client held something that cannot be continued, from before this window was made.
     pub fn must_refetch(&mut self, reason: ResetReason) {
         self.reset = Some(reason);
+    }
+
+    /// Where it stands, for a window that takes its place.
+    pub fn standing(&self) -> Standing {
+        Standing {
+            generation: self.generation,
+            start: self.requested().map(|range| range.start),
+            count: self.count,
+            number: self.number,
+        }
+    }
+
+    /// Counts on from the updates of the window whose place it takes; its client starts again.
+    pub fn continue_after(&mut self, number: UpdateNumber, reason: ResetReason) {
+        (self.number, self.acknowledged) = (number, number);
+        self.reset = Some(reason).filter(|_| number > 0);
     }
 
     /// The window's number on its socket.

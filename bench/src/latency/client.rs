@@ -379,11 +379,9 @@ mod tests {
             is_ready: false,
         };
         let (name, key) = ("t".to_owned(), vec!["id".to_owned()]);
-        window.cache.set_schema(TableSchema {
-            name,
-            key,
-            columns: vec![column],
-        });
+        window
+            .cache
+            .set_schema(TableSchema::live(name, key, vec![column]));
         let rows = (1..=4).map(|id| RowOp::Row(row(id, 0))).collect();
         window
             .cache

@@ -190,9 +190,14 @@ impl Rebuild<'_> {
     }
 
     fn row(&self, row: Row, by_key: &KeyIndex<'_>, out: &mut Output) -> Result<(), ChainError> {
+        // A table without a key has a key of the server's making.
+        let key_columns = match self.key_columns {
+            0 => row.key.len(),
+            columns => columns,
+        };
         for (expected, found) in [
             (self.columns, row.cells.len()),
-            (self.key_columns, row.key.len()),
+            (key_columns, row.key.len()),
         ] {
             if expected != found {
                 return Err(ChainError::WrongWidth { expected, found });

@@ -32,14 +32,11 @@ pub fn column(name: &str, kind: ColumnKind, type_name: &str) -> Column {
 
 /// `id` (the key) and `name`.
 pub fn schema() -> TableSchema {
-    TableSchema {
-        name: "public.things".to_owned(),
-        key: vec!["id".to_owned()],
-        columns: vec![
-            column("id", ColumnKind::Int, "bigint"),
-            column("name", ColumnKind::Text, "text"),
-        ],
-    }
+    let columns = vec![
+        column("id", ColumnKind::Int, "bigint"),
+        column("name", ColumnKind::Text, "text"),
+    ];
+    TableSchema::live("public.things", vec!["id".to_owned()], columns)
 }
 
 pub fn row(id: i64, name: &str) -> Row {

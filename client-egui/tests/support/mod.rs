@@ -190,14 +190,11 @@ impl Stage {
         match message {
             ClientMsg::ListTables(list) => {
                 let info = |name: &str, rows: u64| TableInfo {
-                    name: name.to_owned(),
                     estimated_rows: Some(rows),
-                    comment: Some(format!("Everything about {name}")),
+                    comment: Some(format!("Everything about public.{name}")),
+                    ..TableInfo::named(name)
                 };
-                let tables = vec![
-                    info("public.events", 2_431_807),
-                    info("public.products", self.total),
-                ];
+                let tables = vec![info("events", 2_431_807), info("products", self.total)];
                 self.say(ServerMsg::Tables(Tables {
                     id: list.id,
                     tables,
@@ -369,11 +366,7 @@ pub fn products(total: u64) -> Stage {
         column("updated_at", ColumnKind::TimestampTz, "timestamptz"),
         column("tags", ColumnKind::Array, "text[]"),
     ];
-    let schema = TableSchema {
-        name: "public.products".to_owned(),
-        key: vec!["id".to_owned()],
-        columns,
-    };
+    let schema = TableSchema::live("public.products", vec!["id".to_owned()], columns);
     Stage::new(schema, total, product)
 }
 

@@ -6,10 +6,10 @@ use proptest::prelude::*;
 use protocol::{
     Ack, Advice, CancelIndex, ClientMsg, CloseWindow, Column, ColumnKind, CreateIndex, Edit,
     EditOutcome, EditResult, ErrorCode, ErrorMsg, Filter, FilterOp, Heartbeat, Hello, Highlight,
-    IndexProgress, IndexState, IndexSuggestion, Limits, ListTables, MeasuredOpening, MoveWindow,
-    NullsOrder, OpenWindow, Opened, OpeningCost, Ping, Pong, ResetReason, Resume, Row, RowOp,
-    ServedBy, ServedVerdict, ServerMsg, SortColumn, Status, TableInfo, TableSchema, Tables, Test,
-    Update, Value, Version, ViewSpec,
+    IndexProgress, IndexState, IndexSuggestion, Limits, ListTables, Liveness, MeasuredOpening,
+    MoveWindow, NullsOrder, OpenWindow, Opened, OpeningCost, Ping, Pong, Privileges, ResetReason,
+    Resume, Row, RowOp, ServedBy, ServedVerdict, ServerMsg, SortColumn, Status, TableInfo,
+    TableKind, TableSchema, Tables, Test, Update, Value, Version, ViewSpec,
 };
 
 /// Any value that both encodings carry unchanged; JSON writes `NaN` and infinities as strings.
@@ -183,12 +183,32 @@ fn hello() -> impl Strategy<Value = Hello> {
 fn tables() -> impl Strategy<Value = Tables> {
     let table = (text(), option::of(any::<u64>()), option::of(text())).prop_map(
         |(name, estimated_rows, comment)| TableInfo {
+            schema: name.clone(),
+            table: name.clone(),
+            kind: TableKind::Foreign,
+            liveness: liveness(&comment),
+            may: Privileges {
+                insert: estimated_rows.is_some(),
+                update: comment.is_some(),
+                delete: true,
+            },
+            not_editable: comment.clone(),
             name,
             estimated_rows,
             comment,
         },
     );
     (any::<u64>(), vec(table, 0..4)).prop_map(|(id, tables)| Tables { id, tables })
+}
+
+fn liveness(reason: &Option<String>) -> Liveness {
+    match reason {
+        None => Liveness::Live,
+        Some(reason) => Liveness::Polled {
+            every_millis: 1_000,
+            reason: reason.clone(),
+        },
+    }
 }
 
 fn opened() -> impl Strategy<Value = Opened> {
@@ -220,8 +240,15 @@ fn opened() -> impl Strategy<Value = Opened> {
                 comment,
             },
         );
-    let schema = (text(), vec(text(), 1..3), vec(column, 0..4))
-        .prop_map(|(name, key, columns)| TableSchema { name, key, columns });
+    let schema = (text(), vec(text(), 1..3), vec(column, 0..4)).prop_map(|(name, key, columns)| {
+        TableSchema {
+            not_editable: key.first().cloned(),
+            liveness: liveness(&key.get(1).cloned()),
+            name,
+            key,
+            columns,
+        }
+    });
     let highlight =
         (vec(text(), 0..3), any::<bool>()).prop_map(|(terms, at_word_start)| Highlight {
             terms,

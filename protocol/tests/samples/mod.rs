@@ -3,10 +3,11 @@
 use protocol::{
     Ack, Advice, CancelIndex, ClientMsg, CloseWindow, Column, ColumnKind, CreateIndex, Edit,
     EditOutcome, EditResult, ErrorCode, ErrorMsg, Filter, FilterOp, Heartbeat, Hello, Highlight,
-    IndexProgress, IndexState, IndexSuggestion, Limits, ListTables, MeasuredOpening, MoveWindow,
-    NullsOrder, OpenWindow, Opened, OpeningCost, PROTOCOL_VERSION, Ping, Pong, Progress,
-    ResetReason, Resume, Row, RowOp, ServedBy, ServedVerdict, ServerMsg, SortColumn, Status,
-    TableInfo, TableSchema, Tables, Test, Update, Value, Version, ViewSpec,
+    IndexProgress, IndexState, IndexSuggestion, Limits, ListTables, Liveness, MeasuredOpening,
+    MoveWindow, NullsOrder, OpenWindow, Opened, OpeningCost, PROTOCOL_VERSION, Ping, Pong,
+    Privileges, Progress, ResetReason, Resume, Row, RowOp, ServedBy, ServedVerdict, ServerMsg,
+    SortColumn, Status, TableInfo, TableKind, TableSchema, Tables, Test, Update, Value, Version,
+    ViewSpec,
 };
 
 /// The kind of a client message, as JSON names it. A new kind does not compile until it is here.
@@ -411,13 +412,36 @@ fn tables() -> Tables {
                 name: "public.events".to_owned(),
                 estimated_rows: None,
                 comment: Some("What visitors did".to_owned()),
+                schema: "public".to_owned(),
+                table: "events".to_owned(),
+                kind: TableKind::View,
+                liveness: polled(),
+                may: Privileges::default(),
+                not_editable: Some("it is a view".to_owned()),
             },
             TableInfo {
                 name: "public.products".to_owned(),
                 estimated_rows: Some(100_000),
                 comment: None,
+                schema: "public".to_owned(),
+                table: "products".to_owned(),
+                kind: TableKind::Table,
+                liveness: Liveness::Live,
+                may: Privileges {
+                    insert: true,
+                    update: true,
+                    delete: false,
+                },
+                not_editable: None,
             },
         ],
+    }
+}
+
+fn polled() -> Liveness {
+    Liveness::Polled {
+        every_millis: 2_000,
+        reason: "it is a view".to_owned(),
     }
 }
 
@@ -447,6 +471,8 @@ fn schema() -> TableSchema {
                 comment: Some("As on the label".to_owned()),
             },
         ],
+        liveness: Liveness::Live,
+        not_editable: None,
     }
 }
 

@@ -44,7 +44,10 @@ fn side(entry: &LogEntry, catalog: &Catalog) -> Result<Side, ResetReason> {
         LogOp::Truncated => return Err(ResetReason::Truncated),
         LogOp::SchemaChanged => return Err(ResetReason::SchemaChanged),
     };
-    let table = catalog.get(entry.table).ok_or(ResetReason::SchemaChanged)?;
+    let table = catalog
+        .get(entry.table)
+        .filter(|table| table.is_live())
+        .ok_or(ResetReason::SchemaChanged)?;
     let row = row_from_json(table, image).map_err(|error| {
         tracing::info!(table = table.sql_name, %error, "a change does not fit the catalogue");
         ResetReason::SchemaChanged

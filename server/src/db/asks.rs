@@ -105,12 +105,55 @@ pub async fn placements(
                    FROM (SELECT DISTINCT text COLLATE \"C\" AS text FROM unnest($1::text[]) AS text) n, \
                         (SELECT $2::text[]::{sql_type}[] AS bounds, ({PADDED}) AS padded) b) asked"
     );
-    let rows = sqlx::query(AssertSqlSafe(sql))
-        .bind(texts)
-        .bind(bounds)
-        .bind(sql_type)
-        .fetch_all(pool)
-        .await?;
+    ask_placements(pool, sql, &[texts, bounds], Some(sql_type)).await
+}
+
+/// The same for arrays and composites, which `width_bucket` does not take: the bounds are sorted in with
+/// the new ones.
+///
+/// # Errors
+/// If PostgreSQL cannot order them.
+pub async fn nested_placements(
+    pool: &PgPool,
+    sql_type: &str,
+    collation: Option<&str>,
+    texts: &[String],
+    bounds: &[String],
+) -> Result<Vec<Placement>, sqlx::Error> {
+    let collate = collation
+        .map(|name| format!(" COLLATE {name}"))
+        .unwrap_or_default();
+    let sql = format!(
+        "SELECT text, bucket, equals_bound, place \
+           FROM (SELECT text, nth, \
+                        (max(nth) OVER (ORDER BY value))::int4 AS bucket, \
+                        bool_or(nth > 0) OVER (PARTITION BY value) AS equals_bound, \
+                        dense_rank() OVER (ORDER BY value) AS place \
+                   FROM (SELECT n.text, n.nth, read.value{collate} AS value \
+                           FROM (SELECT DISTINCT text COLLATE \"C\" AS text, 0::int8 AS nth \
+                                   FROM unnest($1::text[]) AS text \
+                                 UNION ALL \
+                                 SELECT b.text, b.nth \
+                                   FROM unnest($2::text[]) WITH ORDINALITY AS b (text, nth)) n, \
+                                json_to_record(json_build_object('value', n.text::json)) \
+                                  AS read (value {sql_type})) AS known) AS placed \
+          WHERE nth = 0"
+    );
+    ask_placements(pool, sql, &[texts, bounds], None).await
+}
+
+async fn ask_placements(
+    pool: &PgPool,
+    sql: String,
+    lists: &[&[String]],
+    sql_type: Option<&str>,
+) -> Result<Vec<Placement>, sqlx::Error> {
+    let query = sqlx::query(AssertSqlSafe(sql));
+    let mut query = lists.iter().fold(query, |query, &list| query.bind(list));
+    if let Some(sql_type) = sql_type {
+        query = query.bind(sql_type);
+    }
+    let rows = query.fetch_all(pool).await?;
     let placement = |row: sqlx::postgres::PgRow| {
         let bucket: i32 = row.try_get(1)?;
         Ok(Placement {

@@ -19,14 +19,41 @@ use super::catalog::TableDef;
 #[error("not a row of the table: {0}")]
 pub struct DecodeError(#[from] serde_json::Error);
 
-/// Reads one row.
+/// SQL for the text of a row called `row`, for [`row_from_json`]. JSON's own null in a `json` column is the same
+/// to `to_json` as SQL's `NULL`, so the places of those stand before the row: `3,7,{…}`.
+pub fn row_sql(table: &TableDef, row: &str) -> String {
+    let columns = table.columns.iter().enumerate();
+    let json = columns.filter(|(_, column)| column.shown.kind == ColumnKind::Json);
+    let nulls: Vec<String> = json
+        .map(|(at, column)| {
+            let name = &column.sql_name;
+            format!("CASE json_typeof({row}.{name}::json) WHEN 'null' THEN '{at},' END")
+        })
+        .collect();
+    let whole = format!("to_json({row}.*)::text");
+    if nulls.is_empty() {
+        return whole;
+    }
+    format!(
+        "array_to_string(ARRAY[{}], '') || {whole}",
+        nulls.join(", ")
+    )
+}
+
+/// Reads one row: as `to_json` wrote it, or as [`row_sql`] did.
 ///
 /// # Errors
 /// If it has other columns than the table, or a value that is not of its column's type.
-pub fn row_from_json(table: &TableDef, json: &str) -> Result<TableRow, DecodeError> {
+pub fn row_from_json(table: &TableDef, text: &str) -> Result<TableRow, DecodeError> {
+    let (nulls, json) = text.split_at(text.find('{').unwrap_or(0));
     let mut reader = serde_json::Deserializer::from_str(json);
-    let row = RowSeed(table).deserialize(&mut reader)?;
+    let mut row = RowSeed(table).deserialize(&mut reader)?;
     reader.end()?;
+    for at in nulls.split(',').filter_map(|at| at.parse::<usize>().ok()) {
+        if let Some(cell) = row.cells.get_mut(at) {
+            *cell = Value::text("null");
+        }
+    }
     Ok(row)
 }
 

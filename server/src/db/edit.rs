@@ -46,7 +46,11 @@ pub async fn compare_and_set(
     let place: Vec<String> = keys
         .map(|(nth, &at)| {
             let def = &table.columns[at];
-            format!("t.{} = ${}::text::{}", def.sql_name, nth + 3, def.sql_type)
+            format!(
+                "t.{} = {}",
+                def.sql_name,
+                def.read(&format!("${}::text", nth + 3))
+            )
         })
         .collect();
     let place = place.join(" AND ");
@@ -123,16 +127,10 @@ fn expected_text(def: &ColumnDef) -> String {
     "$2::text".to_owned()
 }
 
-/// SQL for the new value: `$1` as the column's type. Arrays are written as they are shown, as JSON.
+/// SQL for the new value: `$1` as the column's type. Arrays and composites are written as they are shown,
+/// as JSON.
 fn input(def: &ColumnDef) -> String {
-    if def.shown.kind == ColumnKind::Array {
-        return format!(
-            "CASE WHEN $1::text IS NULL THEN NULL ELSE \
-             ARRAY(SELECT json_array_elements_text($1::text::json))::text[]::{} END",
-            def.sql_type
-        );
-    }
-    format!("$1::text::{}", def.sql_type)
+    def.read("$1::text")
 }
 
 /// PostgreSQL's objection in words for the person who made the edit.

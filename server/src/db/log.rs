@@ -173,7 +173,7 @@ impl LogReader {
             .zip(&names)
             .map(|(&at, name)| {
                 let def = &table.columns[at];
-                format!("t.{} = k.{name}::{}", def.sql_name, def.sql_type)
+                format!("t.{} = {}", def.sql_name, def.read(&format!("k.{name}")))
             })
             .collect();
         let sql = format!(

@@ -5,8 +5,8 @@ use sqlx::{ConnectOptions, Executor};
 
 use crate::limits::{
     CONNECT_TIMEOUT, DATABASE_START_PATIENCE, DIRECT_CONNECTIONS, IDLE_IN_TRANSACTION_TIMEOUT,
-    KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_RETRIES, LOCK_TIMEOUT, POOL_ACQUIRE_TIMEOUT,
-    QUERY_TIMEOUT, RECONNECT_BACKOFF, TCP_USER_TIMEOUT,
+    KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_RETRIES, LOCK_TIMEOUT, POLL_CONNECTIONS,
+    POLL_TIMEOUT, POOL_ACQUIRE_TIMEOUT, QUERY_TIMEOUT, RECONNECT_BACKOFF, TCP_USER_TIMEOUT,
 };
 
 /// How every connection calls itself in `pg_stat_activity`.
@@ -137,6 +137,34 @@ pub async fn connect(url: &str, size: u32) -> Result<PgPool, PoolError> {
         .connect_with(options)
         .await;
     open.map_err(|error| classify(error, address))
+}
+
+/// Connections of their own for looks at tables that are not live, opened as they are needed: such a look
+/// may take long, or hang with a foreign server, and must hold up nobody else. They cannot write.
+///
+/// # Errors
+/// If the address cannot be read.
+pub fn connect_for_polls(url: &str) -> Result<PgPool, PoolError> {
+    // Every look finds the rows of an unordered table in the same order.
+    const SETTINGS: &str = "SET default_transaction_read_only = on; SET synchronize_seqscans = off; \
+                            SET max_parallel_workers_per_gather = 0; SET jit = off;";
+    let timeout = POLL_TIMEOUT.as_millis();
+    let settings = format!("{SETTINGS} SET statement_timeout = '{timeout} ms'");
+    let options = connect_options(url)?;
+    Ok(PgPoolOptions::new()
+        .max_connections(POLL_CONNECTIONS)
+        .acquire_timeout(POOL_ACQUIRE_TIMEOUT)
+        .after_connect(move |connection, _| {
+            let settings = settings.clone();
+            Box::pin(async move {
+                connection.execute(session_settings()).await?;
+                connection
+                    .execute(sqlx::AssertSqlSafe(settings))
+                    .await
+                    .map(drop)
+            })
+        })
+        .connect_lazy_with(options))
 }
 
 /// Whether PostgreSQL answers.
@@ -291,7 +319,7 @@ async fn check(
         });
     }
     let free = u32::try_from(free).unwrap_or(0);
-    if pool_size + DIRECT_CONNECTIONS > free {
+    if pool_size + POLL_CONNECTIONS + DIRECT_CONNECTIONS > free {
         return Err(PoolError::TooFewConnections {
             asked: pool_size,
             free,

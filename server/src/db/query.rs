@@ -24,7 +24,7 @@ impl Condition {
     pub fn test(table: &TableDef, column: usize, op: FilterOp, values: &[String]) -> Self {
         let def = &table.columns[column];
         let name = format!("t.{}", def.sql_name);
-        let typed = |nth: usize| format!("${nth}::text::{}", def.sql_type);
+        let typed = |nth: usize| def.read(&format!("${nth}::text"));
         let as_text = text_of(def);
         let first = || values[..1].to_vec();
         let pattern = |prefix: &str| {
@@ -32,6 +32,8 @@ impl Condition {
             vec![format!("{prefix}{}%", escape_like(value))]
         };
         let compare = |operator: &str| format!("{name} {operator} {}", typed(1));
+        // Lists of elements are written as PostgreSQL writes an array, not as rows show one.
+        let literal = |operator: &str| format!("{name} {operator} $1::text::{}", def.sql_type);
         let (sql, params) = match op {
             FilterOp::Eq => (compare("="), values.to_vec()),
             FilterOp::Ne => (compare("<>"), values.to_vec()),
@@ -52,9 +54,9 @@ impl Condition {
             FilterOp::IsNull => (format!("{name} IS NULL"), Vec::new()),
             FilterOp::Matches => (format!("{as_text} ~ $1::text"), first()),
             FilterOp::IMatches => (format!("{as_text} ~* $1::text"), first()),
-            FilterOp::ArrayContains => (compare("@>"), first()),
-            FilterOp::ArrayContained => (compare("<@"), first()),
-            FilterOp::Overlaps => (compare("&&"), first()),
+            FilterOp::ArrayContains => (literal("@>"), first()),
+            FilterOp::ArrayContained => (literal("<@"), first()),
+            FilterOp::Overlaps => (literal("&&"), first()),
             FilterOp::JsonContains => (format!("{name} @> $1::text::jsonb"), first()),
             FilterOp::JsonPath => {
                 let is_predicate = values.get(1).is_some_and(|kind| kind == PREDICATE);

@@ -79,7 +79,13 @@ async fn write(edit: &Edit, window: &OpenedWindow, pool: &PgPool) -> Edited {
         return refused(rejected(ErrorCode::UnknownColumn, message));
     };
     if !table.columns[column].shown.editable {
-        let message = format!("{:?} cannot be edited", edit.column);
+        let message = match &table.not_editable {
+            Some(reason) => format!("{} cannot be edited: {reason}", table.sql_name),
+            None => format!(
+                "{:?} cannot be edited: it is generated, or the server's role may not update it",
+                edit.column
+            ),
+        };
         return refused(rejected(ErrorCode::NotEditable, message));
     }
     if edit.key.len() != table.key.len() {

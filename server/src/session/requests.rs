@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 
 use protocol::{ClientMsg, ErrorCode, OpenWindow, Pong, ServerMsg, Tables, WindowId};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::SendError;
 
 use super::edits::Edits;
 use crate::changes::reader::now_micros;
@@ -73,7 +74,10 @@ impl Requests {
                 self.windows.remove(&close.window);
             }
             ClientMsg::Edit(edit) => match self.windows.get(&edit.window).cloned() {
-                Some(window) => self.edits.begin(edit, window),
+                Some(mut window) => {
+                    window.table = self.engine.newest(window.table);
+                    self.edits.begin(edit, window);
+                }
                 None => self.unknown_window(edit.window),
             },
             ClientMsg::CreateIndex(_) | ClientMsg::CancelIndex(_) => {
@@ -93,7 +97,7 @@ impl Requests {
     /// The client is gone.
     pub async fn leave(&mut self) {
         for (_, window) in self.windows.drain() {
-            // The table's task ends only with the server.
+            // The table's task ends with the server, or with the table.
             drop(
                 window
                     .commands
@@ -134,8 +138,8 @@ impl Requests {
             Ok(Some(table)) => table,
             Ok(None) => {
                 let message = format!(
-                    "no watched table is called {:?}; SELECT rowcast.watch('schema.table') in \
-                     the database adds one",
+                    "no table that the server's role may read is called {:?}; list_tables names them \
+                     all",
                     open.view.table
                 );
                 return self
@@ -165,7 +169,13 @@ impl Requests {
     async fn command(&self, window: WindowId, command: Command) {
         match self.windows.get(&window) {
             // Waits while the table is busy: that slows this client only.
-            Some(open) => drop(open.commands.send(command).await),
+            Some(open) => {
+                if let Err(SendError(Command::Open(..))) = open.commands.send(command).await {
+                    let message = format!("{} is no longer there", open.table.sql_name);
+                    self.client
+                        .refuse(ErrorCode::UnknownTable, message, Some(window));
+                }
+            }
             None => self.unknown_window(window),
         }
     }

@@ -19,8 +19,17 @@ pub struct Answers {
     /// Conditions that Rust does not evaluate, numbered by their place.
     conditions: Vec<Slot>,
     /// Types under collations whose order Rust does not know, numbered by their place.
-    domains: Vec<(String, Option<String>)>,
+    domains: Vec<Domain>,
     ranks: Ranks,
+}
+
+/// A type under a collation whose order Rust does not know.
+#[derive(Debug, PartialEq, Eq)]
+struct Domain {
+    sql_type: String,
+    collation: Option<String>,
+    /// See [`ColumnDef::from_record`].
+    from_record: bool,
 }
 
 /// A condition, while views use it.
@@ -83,12 +92,14 @@ impl Answers {
     /// How a column's values compare; `None` if they do not.
     pub fn class(&mut self, column: &ColumnDef) -> Option<OrderClass> {
         order_class(column, |sql_type, collation| {
-            let is = |known: &(String, Option<String>)| {
-                known.0 == sql_type && known.1.as_deref() == collation
+            let domain = Domain {
+                sql_type: sql_type.to_owned(),
+                collation: collation.map(ToOwned::to_owned),
+                from_record: column.from_record,
             };
-            let at = self.domains.iter().position(is).unwrap_or_else(|| {
-                self.domains
-                    .push((sql_type.to_owned(), collation.map(ToOwned::to_owned)));
+            let known = self.domains.iter().position(|known| *known == domain);
+            let at = known.unwrap_or_else(|| {
+                self.domains.push(domain);
                 self.domains.len() - 1
             });
             OrderClass::Asked(DomainId(u32::try_from(at).unwrap_or(u32::MAX)))
@@ -133,13 +144,17 @@ impl Answers {
             }
         }
         for (domain, texts) in unknown {
-            let Some((sql_type, collation)) = self.domains.get(domain.0 as usize) else {
+            let Some(known) = self.domains.get(domain.0 as usize) else {
                 continue;
             };
             let (texts, bounds): (Vec<_>, _) =
                 (texts.into_iter().collect(), self.ranks.bounds(domain));
-            let collation = collation.as_deref();
-            let placed = asks::placements(pool, sql_type, collation, &texts, &bounds).await?;
+            let (sql_type, collation) = (&known.sql_type, known.collation.as_deref());
+            let placed = if known.from_record {
+                asks::nested_placements(pool, sql_type, collation, &texts, &bounds).await?
+            } else {
+                asks::placements(pool, sql_type, collation, &texts, &bounds).await?
+            };
             self.ranks.learn(domain, placed);
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use protocol::{Status, TableInfo};
 use sqlx::postgres::PgPool;
@@ -11,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::catalog_store::CatalogStore;
-use super::table::{Command, Surroundings, TableTask};
+use super::polled::lanes::Lanes;
+use super::table::{Command, Surroundings};
+use super::turn::{Turn, serve};
 use crate::changes::Sabotage;
 use crate::changes::housekeeping::keep_house;
 use crate::changes::listener::listen;
@@ -26,10 +29,14 @@ use crate::limits::{CHARTS_MAX, EDIT_SHARE, FETCH_SHARE, TABLE_COMMAND_QUEUE};
 pub struct EngineOptions {
     /// For everything but the change log.
     pub pool: PgPool,
+    /// For tables that are not live.
+    pub polls: PgPool,
     /// A direct connection (no pooler between) for LISTEN and the change log.
     pub direct: tokio_postgres::Config,
     /// Where the other servers are reached; `None` if this is the only one.
     pub redis_url: Option<String>,
+    /// The pause at which tables are polled that are not live.
+    pub poll_interval: Duration,
     /// For tests.
     pub hook: Option<SnapshotHook>,
     /// For tests of the tests.
@@ -71,7 +78,10 @@ impl Engine {
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Result<Arc<Self>, EngineError> {
-        let catalog = Arc::new(CatalogStore::new(options.pool.clone()));
+        let catalog = Arc::new(CatalogStore::new(
+            options.pool.clone(),
+            options.poll_interval,
+        ));
         catalog.reload().await?;
         let (wake, router) = (Arc::new(Wake::default()), Arc::new(Router::default()));
         let (relay, redis) = match &options.redis_url {
@@ -115,6 +125,7 @@ impl Engine {
                 fetches: room(FETCH_SHARE),
                 charts: Arc::new(Semaphore::new(CHARTS_MAX)),
                 budget: Arc::default(),
+                lanes: Arc::new(Lanes::new(options.polls)),
                 pool: options.pool,
                 catalog,
                 router,
@@ -143,11 +154,6 @@ impl Engine {
         &self.around.pool
     }
 
-    /// Room for queries of rows in the pool.
-    pub fn fetches(&self) -> Arc<Semaphore> {
-        self.around.fetches.clone()
-    }
-
     /// Room for edits in the pool.
     pub fn edits(&self) -> Arc<Semaphore> {
         self.edits.clone()
@@ -171,11 +177,24 @@ impl Engine {
     /// # Errors
     /// If PostgreSQL cannot be asked.
     pub async fn table(&self, name: &str) -> Result<Option<Arc<TableDef>>, sqlx::Error> {
-        let known = self.around.catalog.current().find(name).cloned();
-        Ok(match known {
-            Some(table) => Some(table),
-            None => self.around.catalog.reload().await?.find(name).cloned(),
-        })
+        let catalog = &self.around.catalog;
+        if let Some(known) = catalog.current().find(name).cloned() {
+            if known.is_live() {
+                return Ok(Some(known));
+            }
+            // The change log tells nothing of it, so it may have another name or other columns by now.
+            let table = catalog.refresh(known.oid).await?;
+            if let Some(table) = table.filter(|table| table.is_called(name)) {
+                return Ok(Some(table));
+            }
+        }
+        Ok(catalog.reload().await?.find(name).cloned())
+    }
+
+    /// A table as it was last described.
+    pub fn newest(&self, table: Arc<TableDef>) -> Arc<TableDef> {
+        let catalog = self.around.catalog.current();
+        catalog.get(table.oid).cloned().unwrap_or(table)
     }
 
     /// Where a table takes its commands; its task is started if there is none.
@@ -188,13 +207,11 @@ impl Engine {
             return commands.clone();
         }
         let (commands, received) = mpsc::channel(TABLE_COMMAND_QUEUE);
-        let task = TableTask::new(
-            self.around.clone(),
-            table.clone(),
-            commands.downgrade(),
-            received,
-        );
-        self.tasks.spawn(task.run(self.stop.clone()));
+        // Those of dropped tables have ended.
+        tables.retain(|_, commands| !commands.is_closed());
+        let turn = Turn::first(table.clone(), commands.downgrade(), received);
+        self.tasks
+            .spawn(serve(self.around.clone(), turn, self.stop.clone()));
         tables.insert(table.oid, commands.clone());
         commands
     }

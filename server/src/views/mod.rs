@@ -3,7 +3,8 @@
 //! One task per table ([`table`]) owns the table's views and their windows, so that they all stand at the
 //! same state and nothing is locked. [`plan`] says what a view asked for means in SQL and in Rust;
 //! [`answers`] asks PostgreSQL what only it can say; [`history`] remembers recent batches for those who come
-//! late: queries whose snapshot is older than the table's state, and clients that reconnect.
+//! late: queries whose snapshot is older than the table's state, and clients that reconnect. Tables that are not
+//! live have a task of another kind ([`polled`]); [`turn`] lets the two follow each other.
 
 pub mod answers;
 pub mod budget;
@@ -14,7 +15,9 @@ pub mod fetching;
 pub mod history;
 pub mod judging;
 pub mod plan;
+pub mod polled;
 pub mod table;
+pub mod turn;
 pub mod view;
 
 pub use catalog_store::CatalogStore;

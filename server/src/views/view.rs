@@ -61,7 +61,7 @@ pub struct ClientWindow {
     /// Whose it is.
     pub client: ClientRef,
     /// Keeps the window's number taken in its session.
-    pub _lease: Arc<()>,
+    pub lease: Arc<()>,
     /// What it shows.
     pub window: Window,
     /// What it asked for.

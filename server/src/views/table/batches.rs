@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use protocol::{ErrorCode, ResetReason};
+use protocol::ResetReason;
 use view_index::TableChanges;
 
 use super::{TableTask, rows_of};
@@ -136,11 +136,9 @@ impl TableTask {
             // The next batch shows again that the layout is another.
             Err(error) => return tracing::debug!(%error, "the catalogue cannot be read"),
         };
-        let Some(table) = catalog.get(self.table.oid).cloned() else {
-            for (_, mut view) in self.views.drain() {
-                let message = format!("{} is no longer there", self.table.sql_name);
-                view.refuse_if(|_| true, ErrorCode::UnknownTable, &message);
-            }
+        let found = catalog.get(self.table.oid).cloned();
+        let Some(table) = found.clone().filter(|table| table.is_live()) else {
+            self.leaving = Some(found);
             return;
         };
         if table == self.table {

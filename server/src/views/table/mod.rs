@@ -28,6 +28,8 @@ use crate::views::catalog_store::CatalogStore;
 use crate::views::client::{ClientRef, SessionId};
 use crate::views::fetching::Answer;
 use crate::views::history::History;
+use crate::views::polled::lanes::Lanes;
+use crate::views::turn::Turn;
 use crate::views::view::{ClientWindow, View, ViewId};
 
 /// What a session asks of a table.
@@ -60,6 +62,8 @@ pub struct Surroundings {
     pub charts: Arc<Semaphore>,
     /// What views may remember.
     pub budget: Arc<Budget>,
+    /// For tables that are not live.
+    pub lanes: Arc<Lanes>,
     /// The catalogue.
     pub catalog: Arc<CatalogStore>,
     /// Where batches come from.
@@ -88,46 +92,57 @@ pub struct TableTask {
     early: Vec<Answer>,
     /// Windows that could not be planned because PostgreSQL was away; tried again when it is back.
     unplanned: Vec<ClientWindow>,
+    /// The table is not live any more: another kind of task goes on.
+    leaving: Option<Option<Arc<TableDef>>>,
 }
 
 impl TableTask {
-    /// A task for `table` that takes commands from `commands`.
-    pub fn new(
-        around: Surroundings,
-        table: Arc<TableDef>,
-        own_commands: WeakSender<Command>,
-        commands: mpsc::Receiver<Command>,
-    ) -> Self {
+    /// A task that takes over.
+    pub async fn new(around: Surroundings, turn: Turn) -> Self {
         let (mark, feed) = around.router.subscribe();
         let floor = mark
             .as_ref()
             .map_or_else(|| Snapshot::new(0, 0, []), |m| m.snapshot.clone());
-        Self {
+        let mut task = Self {
             history: History::new(floor),
             around,
-            table,
+            table: turn.table,
             mark,
             feed,
-            commands,
-            own_commands,
+            commands: turn.commands,
+            own_commands: turn.own_commands,
             answers: Answers::default(),
             views: HashMap::new(),
             next_view: 0,
             queries: JoinSet::new(),
             early: Vec::new(),
             unplanned: Vec::new(),
+            leaving: None,
+        };
+        for moving in turn.windows {
+            task.show_or_refuse(moving.into()).await;
         }
+        task
     }
 
-    /// Works until `stop`.
-    pub async fn run(mut self, stop: CancellationToken) {
+    /// Works until `stop`, or until another kind of task is to go on.
+    pub async fn run(mut self, stop: CancellationToken) -> Option<Turn> {
         let mut ticks = interval(VIEW_IDLE_MAX);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut progress = interval(PROGRESS_INTERVAL);
         progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            if let Some(table) = self.leaving.take() {
+                let mut windows = std::mem::take(&mut self.unplanned);
+                for (id, mut view) in self.views.drain() {
+                    self.around.budget.forget((self.table.oid, id));
+                    windows.append(&mut view.windows);
+                }
+                let turn = Turn::first(self.table, self.own_commands, self.commands);
+                return Some(turn.then(table, windows));
+            }
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => return None,
                 Some(batch) = self.feed.recv() => self.take_batches(batch).await,
                 Some(command) = self.commands.recv() => self.take_command(command).await,
                 Some(joined) = self.queries.join_next() => {

@@ -58,7 +58,7 @@ impl TableTask {
         });
         self.show_or_refuse(ClientWindow {
             client,
-            _lease: lease,
+            lease,
             window,
             spec: open.view,
             columns: open.columns,

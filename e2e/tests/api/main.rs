@@ -1,7 +1,0 @@
-//! The HTTP API for programs, compared with PostgreSQL.
-
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod bad_input;
-mod fixture;
-mod rows;

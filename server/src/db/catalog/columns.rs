@@ -1,0 +1,156 @@
+//! Columns: their kinds, types and orders.
+
+use protocol::{Column, ColumnKind};
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
+use super::oid;
+
+/// One column.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ColumnDef {
+    /// The bare name.
+    pub name: String,
+    /// The name, quoted where SQL needs it.
+    pub sql_name: String,
+    /// The type without modifiers, as SQL: what text is cast to.
+    pub sql_type: String,
+    /// How its values are ordered.
+    pub ordering: Ordering,
+    /// Whether it is `jsonb`, or a domain over it.
+    pub is_jsonb: bool,
+    /// Whether `to_json` nests its values (arrays, composites, json) rather than writing a string.
+    pub nested: bool,
+    /// Whether only `json_to_record` reads what `to_json` wrote (arrays, composites).
+    pub from_record: bool,
+    /// Whether an `INSERT` may name it.
+    pub insertable: bool,
+    /// Whether `=` means the same bytes (text under a deterministic collation).
+    pub equal_is_same_text: bool,
+    /// What clients are told.
+    pub shown: Column,
+}
+
+/// How a column's values are ordered.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Ordering {
+    /// `boolean`
+    Bool,
+    /// Integers.
+    Int,
+    /// Floats.
+    Float,
+    /// `numeric`
+    Numeric,
+    /// `date`
+    Date,
+    /// `timestamp`, `timestamptz`
+    Timestamp,
+    /// By the bytes of the text.
+    Bytes,
+    /// Only PostgreSQL knows; text also needs the collation, as SQL.
+    Asked {
+        /// The collation, quoted; `None` for types without one.
+        collation: Option<String>,
+    },
+    /// The type has no order.
+    None,
+}
+
+/// One row of [`COLUMNS`](super::sql::COLUMNS).
+pub(super) fn column_def(row: &PgRow) -> Result<ColumnDef, sqlx::Error> {
+    let base = oid(row, "base_oid")?;
+    let type_type: String = row.try_get("type_type")?;
+    let category: String = row.try_get("category")?;
+    let kind = column_kind(base, &type_type, &category);
+    let from_record = kind == ColumnKind::Array || type_type == "c";
+    let has_order: bool = row.try_get("has_order")?;
+    let ordering = if has_order {
+        ordering(
+            base,
+            kind,
+            row.try_get("collation")?,
+            row.try_get("by_bytes")?,
+        )
+    } else {
+        Ordering::None
+    };
+    let name: String = row.try_get("name")?;
+    Ok(ColumnDef {
+        sql_name: row.try_get("sql_name")?,
+        sql_type: row.try_get("sql_type")?,
+        is_jsonb: base == JSONB,
+        nested: from_record || kind == ColumnKind::Json,
+        from_record,
+        insertable: row.try_get("insertable")?,
+        equal_is_same_text: kind == ColumnKind::Text
+            && base != BPCHAR
+            && row.try_get("deterministic")?,
+        shown: Column {
+            name: name.clone(),
+            kind,
+            type_name: row.try_get("type_name")?,
+            nullable: row.try_get("nullable")?,
+            editable: row.try_get("editable")?,
+            sortable: ordering != Ordering::None,
+            labels: row.try_get("labels")?,
+            comment: row.try_get("comment")?,
+        },
+        ordering,
+        name,
+    })
+}
+
+impl ColumnDef {
+    /// SQL for the value whose canonical text `text` (SQL too) is: the column's type reads it back.
+    pub fn read(&self, text: &str) -> String {
+        if self.from_record {
+            let sql_type = &self.sql_type;
+            return format!(
+                "(SELECT read.value FROM json_to_record(json_build_object('value', {text}::json)) \
+                 AS read (value {sql_type}))"
+            );
+        }
+        format!("{text}::{}", self.sql_type)
+    }
+}
+
+const BPCHAR: u32 = 1042;
+const JSONB: u32 = 3802;
+
+fn column_kind(base: u32, type_type: &str, category: &str) -> ColumnKind {
+    match (base, type_type, category) {
+        (16, ..) => ColumnKind::Bool,
+        (20 | 21 | 23, ..) => ColumnKind::Int,
+        (700 | 701, ..) => ColumnKind::Float,
+        (1700, ..) => ColumnKind::Numeric,
+        (25 | 1043 | BPCHAR | 19, ..) => ColumnKind::Text,
+        (1082, ..) => ColumnKind::Date,
+        (1083 | 1266, ..) => ColumnKind::Time,
+        (1114, ..) => ColumnKind::Timestamp,
+        (1184, ..) => ColumnKind::TimestampTz,
+        (1186, ..) => ColumnKind::Interval,
+        (2950, ..) => ColumnKind::Uuid,
+        (114 | 3802, ..) => ColumnKind::Json,
+        (17, ..) => ColumnKind::Bytes,
+        (_, "e", _) => ColumnKind::Enum,
+        (_, _, "A") => ColumnKind::Array,
+        _ => ColumnKind::Other,
+    }
+}
+
+fn ordering(base: u32, kind: ColumnKind, collation: Option<String>, by_bytes: bool) -> Ordering {
+    match kind {
+        ColumnKind::Bool => Ordering::Bool,
+        ColumnKind::Int => Ordering::Int,
+        ColumnKind::Float => Ordering::Float,
+        ColumnKind::Numeric => Ordering::Numeric,
+        ColumnKind::Date => Ordering::Date,
+        ColumnKind::Timestamp | ColumnKind::TimestampTz => Ordering::Timestamp,
+        // Hex digits ascend as the bytes that they write.
+        ColumnKind::Uuid | ColumnKind::Bytes => Ordering::Bytes,
+        // Blanks at the end of a char(n) do not count, so bytes do not decide.
+        ColumnKind::Text if by_bytes && base != BPCHAR => Ordering::Bytes,
+        _ => Ordering::Asked { collation },
+    }
+}
