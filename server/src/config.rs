@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::http::health::VERSION;
 use crate::http::origin::Origin;
-use crate::limits::{POLL_INTERVAL, POOL_SIZE};
+use crate::limits::{POLL_INTERVAL, POOL_SIZE, VIEW_MEMORY_MIB};
 use crate::{Database, Demo, ServerOptions};
 
 /// Products that the demo starts with.
@@ -99,6 +99,12 @@ pub struct Data {
     #[arg(long, env = "ROWCAST_POLL_SECONDS", default_value_t = POLL_INTERVAL.as_secs(),
           value_parser = clap::value_parser!(u64).range(1..=3_600), value_name = "SECONDS")]
     pub poll_seconds: u64,
+    /// Memory for finding rows by their number, in MiB: a few hundred KiB for a view that an index serves, 8 bytes
+    /// a row and more for another one. Beyond it, what was unused for longest is forgotten and found again on
+    /// demand.
+    #[arg(long, env = "ROWCAST_VIEW_MEMORY", default_value_t = VIEW_MEMORY_MIB, value_name = "MIB",
+          value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub view_memory: u32,
     /// Install and fill the demo tables in the database of DATABASE_URL too.
     #[arg(long, env = "ROWCAST_DEMO")]
     pub demo: bool,
@@ -127,6 +133,7 @@ impl Config {
             data_dir,
             pool_size,
             poll_seconds,
+            view_memory,
             demo,
             seed_products,
         } = self.data;
@@ -145,6 +152,7 @@ impl Config {
         ServerOptions {
             pool_size,
             poll_interval: Duration::from_secs(poll_seconds),
+            view_memory_mib: view_memory,
             redis_url: set(redis_url),
             demo,
             allowed_origins: self.network.allowed_origin,

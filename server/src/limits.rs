@@ -66,15 +66,16 @@ pub const CHART_TIMEOUT: Duration = Duration::from_secs(600);
 pub const CHARTS_MAX: usize = 2;
 /// A view of no more rows than this, as the planner estimates, is counted when it is opened.
 pub const COUNTED_AT_ONCE_MAX: u64 = 20_000;
-/// Bytes of keys remembered for one view that no index serves.
-pub const LISTED_BYTES_MAX: u64 = 256 << 20;
+/// The share of the memory for views that one view may take which no index serves.
+pub const LISTED_SHARE: u64 = 4;
 /// Bytes that a remembered key takes which is not one integer, near enough.
 pub const LISTED_KEY_BYTES: u64 = 120;
 /// Walking along an index may cost so many times what reading and sorting all rows costs, by the planner's
 /// estimate: it needs no memory afterwards.
 pub const WALK_COST_FACTOR: f64 = 3.0;
-/// Bytes of all views' divisions together; above it the views unused for longest forget theirs.
-pub const DIVISIONS_BYTES_MAX: usize = 1 << 30;
+/// Memory for all views' divisions, in MiB, unless told otherwise; above it the views unused for longest forget
+/// theirs.
+pub const VIEW_MEMORY_MIB: u32 = 1_024;
 /// Images kept for answers under way, beyond [`HISTORY_SIDES_MAX`].
 pub const HISTORY_PINNED_SIDES_MAX: usize = 1_000_000;
 /// How often clients are told how far a count has come.

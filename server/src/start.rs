@@ -22,7 +22,7 @@ use crate::http::serve::serve;
 use crate::http::web_files::WebFiles;
 use crate::limits::{
     DRAIN_TIMEOUT, ENGINE_STOP_TIMEOUT, LIVE_PATIENCE, POLL_INTERVAL, POOL_CLOSE_TIMEOUT,
-    POOL_SIZE, POSTGRES_STOP_TIMEOUT,
+    POOL_SIZE, POSTGRES_STOP_TIMEOUT, VIEW_MEMORY_MIB,
 };
 use crate::postgres_keeper;
 use crate::router::router;
@@ -42,6 +42,8 @@ pub struct ServerOptions {
     pub pool_size: u32,
     /// The pause at which tables are polled that are not live.
     pub poll_interval: Duration,
+    /// Memory for the views' divisions, in MiB.
+    pub view_memory_mib: u32,
     /// What to fill the database with, if it is to have the demo's tables.
     pub demo: Option<Demo>,
     /// Origins whose pages may connect besides the server's own.
@@ -62,6 +64,7 @@ impl ServerOptions {
             redis_url: None,
             pool_size: POOL_SIZE,
             poll_interval: POLL_INTERVAL,
+            view_memory_mib: VIEW_MEMORY_MIB,
             demo: None,
             allowed_origins: Vec::new(),
             web_dir: PathBuf::from("target/web-dist"),
@@ -219,6 +222,7 @@ pub async fn start(
         direct,
         redis_url: options.redis_url,
         poll_interval: options.poll_interval,
+        view_memory_mib: options.view_memory_mib,
         hook: options.hook,
         sabotage: options.sabotage,
     };

@@ -13,7 +13,7 @@ use super::decode::row_from_json;
 use super::keyset::{Place, before, behind, is_uniform, select_behind};
 use super::query::{Condition, order_by};
 use super::rows::{FetchError, Source};
-use crate::limits::{CHART_TIMEOUT, LISTED_BYTES_MAX, LISTED_KEY_BYTES, WALK_COST_FACTOR};
+use crate::limits::{CHART_TIMEOUT, LISTED_KEY_BYTES, WALK_COST_FACTOR};
 
 /// A view's division, as one transaction saw it.
 #[derive(Debug)]
@@ -93,13 +93,15 @@ struct Walk<'a> {
     filter: Condition,
     start: Place,
     sizes: Sizes,
+    /// Bytes of keys that may be remembered.
+    listed_max: u64,
     counted: &'a AtomicU64,
     /// `SELECT` list of the order's columns, in the table's order.
     columns: String,
 }
 
-/// Divides the rows of a view from one bound up to another into blocks, in one transaction. Rows counted so far
-/// are told in `counted`. Dropped before its end, it cancels the statement.
+/// Divides the rows of a view from one bound up to another into blocks, in one transaction; where no index serves
+/// it, at most `listed_max` bytes of keys are remembered. Rows counted so far are told in `counted`. Dropped before its end, it cancels the statement.
 ///
 /// # Errors
 /// [`ChartError`].
@@ -107,7 +109,7 @@ pub async fn chart(
     pool: &PgPool,
     source: Source<'_>,
     (lower, upper): (&Bound, Option<&Bound>),
-    sizes: Sizes,
+    (sizes, listed_max): (Sizes, u64),
     counted: &AtomicU64,
 ) -> Result<Charted, ChartError> {
     let filter = match upper {
@@ -122,6 +124,7 @@ pub async fn chart(
         filter,
         start: Place::of(lower, source.order),
         sizes,
+        listed_max,
         counted,
         columns: order_columns(source, "t"),
     };
@@ -188,7 +191,7 @@ impl Walk<'_> {
             .execute(&mut *connection)
             .await?;
         let is_served = !unsorted.has_sort;
-        let too_many = natural.rows.saturating_mul(self.key_bytes()) > LISTED_BYTES_MAX;
+        let too_many = natural.rows.saturating_mul(self.key_bytes()) > self.listed_max;
         match (is_served, too_many) {
             (true, true) => Ok(true),
             (true, false) => Ok(unsorted.cost <= natural.cost * WALK_COST_FACTOR),
@@ -397,7 +400,7 @@ impl Walk<'_> {
             }
             let key = self.key(&row, is_int)?;
             bytes += self.key_bytes();
-            if bytes > LISTED_BYTES_MAX {
+            if bytes > self.listed_max {
                 let rows = self.counted.load(Ordering::Relaxed);
                 return Err(ChartError::TooLarge { rows });
             }

@@ -8,12 +8,14 @@ use tokio::time::Instant;
 
 use super::table::Command;
 use super::view::ViewId;
-use crate::limits::DIVISIONS_BYTES_MAX;
+use crate::limits::LISTED_SHARE;
 
 /// The memory that all views' divisions take. Above the limit the view whose rows were last asked for the
 /// longest ago forgets its division; it is made again on demand.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Budget {
+    /// In bytes, for all views.
+    limit: usize,
     divisions: Mutex<HashMap<(u32, ViewId), Division>>,
 }
 
@@ -26,6 +28,19 @@ struct Division {
 }
 
 impl Budget {
+    /// So many bytes for all views.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            divisions: Mutex::default(),
+        }
+    }
+
+    /// What one view that no index serves may remember, in bytes.
+    pub fn listed_max(&self) -> u64 {
+        self.limit as u64 / LISTED_SHARE
+    }
+
     /// A view (of a table, by its oid) takes so many bytes; others may have to give way.
     pub fn record(&self, view: (u32, ViewId), bytes: usize, table: &WeakSender<Command>) {
         let mut divisions = self.lock();
@@ -36,7 +51,7 @@ impl Budget {
         };
         divisions.insert(view, division);
         let mut total: usize = divisions.values().map(|division| division.bytes).sum();
-        while total > DIVISIONS_BYTES_MAX {
+        while total > self.limit {
             let others = divisions.iter().filter(|(id, _)| **id != view);
             let Some(oldest) = others
                 .min_by_key(|(_, division)| division.used)

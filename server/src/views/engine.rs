@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::budget::Budget;
 use super::catalog_store::CatalogStore;
 use super::polled::lanes::Lanes;
 use super::table::{Command, Surroundings};
@@ -37,6 +38,8 @@ pub struct EngineOptions {
     pub redis_url: Option<String>,
     /// The pause at which tables are polled that are not live.
     pub poll_interval: Duration,
+    /// Memory for the views' divisions, in MiB.
+    pub view_memory_mib: u32,
     /// For tests.
     pub hook: Option<SnapshotHook>,
     /// For tests of the tests.
@@ -124,8 +127,8 @@ impl Engine {
             around: Surroundings {
                 fetches: room(FETCH_SHARE),
                 charts: Arc::new(Semaphore::new(CHARTS_MAX)),
-                budget: Arc::default(),
                 lanes: Arc::new(Lanes::new(options.polls)),
+                budget: Arc::new(Budget::new(options.view_memory_mib as usize * (1 << 20))),
                 pool: options.pool,
                 catalog,
                 router,

@@ -258,7 +258,8 @@ impl Question {
             } => {
                 counted.store(0, std::sync::atomic::Ordering::Relaxed);
                 let range = (lower, upper.as_ref());
-                let charted = chart(pool, source, range, Sizes::default(), counted).await?;
+                let sizes = (Sizes::default(), around.budget.listed_max());
+                let charted = chart(pool, source, range, sizes, counted).await?;
                 Ok(Found {
                     snapshot: charted.snapshot,
                     total: None,
