@@ -8,6 +8,7 @@
 
 pub mod browser;
 pub mod eventually;
+pub mod http;
 pub mod ports;
 pub mod postgres;
 pub mod proxy;

@@ -223,6 +223,16 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub const REQUEST_HEAD_BYTES_MAX: usize = 32 * 1024;
 /// Bytes of a request's body; nothing sent to this server has one.
 pub const REQUEST_BODY_BYTES_MAX: usize = 64 * 1024;
+/// When a client may try again that was told that the server cannot answer now.
+pub const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Rows in an answer of the API that does not say how many; at most [`WINDOW_ROWS_MAX`] can be asked for.
+pub const API_ROWS_DEFAULT: u32 = 100;
+/// Bytes of a cursor, before they are written as text: it must fit into [`REQUEST_HEAD_BYTES_MAX`].
+pub const CURSOR_BYTES_MAX: usize = 4 * 1024;
+/// How long a request of the API may take; less than [`REQUEST_TIMEOUT`], so that it is told why.
+pub const API_TIMEOUT: Duration = Duration::from_secs(25);
+/// The same while PostgreSQL is away.
+pub const API_STALE_PATIENCE: Duration = Duration::from_secs(2);
 /// Pause after the operating system refused to accept a connection (out of file descriptors).
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Files of the web viewer kept in memory.
@@ -245,6 +255,8 @@ const _: () = {
     assert!(KEEPALIVE_RETRIES > 0);
     assert!(POOL_ACQUIRE_TIMEOUT.as_secs() <= REQUEST_TIMEOUT.as_secs());
     assert!(QUERY_TIMEOUT.as_secs() <= IDLE_IN_TRANSACTION_TIMEOUT.as_secs());
+    assert!(API_TIMEOUT.as_secs() < REQUEST_TIMEOUT.as_secs());
+    assert!(API_ROWS_DEFAULT <= WINDOW_ROWS_MAX);
     assert!(READY_TIMEOUT.as_secs() < CONNECT_TIMEOUT.as_secs());
     assert!(WINDOW_ROWS_MAX as usize <= BATCH_SIDES_MAX);
     assert!(FRAME_BYTES_MAX <= WRITE_BUFFER_BYTES_MAX);

@@ -17,6 +17,7 @@ use tower_http::trace::{DefaultOnFailure, DefaultOnResponse, TraceLayer};
 use tracing::Level;
 
 use crate::app::App;
+use crate::http::api::{self, Api};
 use crate::http::problem::Problem;
 use crate::http::web_files::WebFiles;
 use crate::http::{health, origin, security};
@@ -30,6 +31,7 @@ pub fn router(app: &App) -> Router {
     let data = Router::new()
         .route("/ws", get(socket))
         .with_state(app.sessions.clone())
+        .merge(api::router(Api::new(app.sessions.clone())))
         .route_layer(from_fn_with_state(app.origins.clone(), origin::guard));
     let status = Router::new()
         .route("/readyz", get(health::readyz))

@@ -18,3 +18,4 @@ pub mod pool;
 pub mod query;
 pub mod rows;
 pub mod search;
+pub mod seek;

@@ -1,5 +1,6 @@
-//! What is asked over plain HTTP: the web viewer's files, and how the server is.
+//! What is asked over plain HTTP: the API for programs, the web viewer's files, and how the server is.
 
+pub mod api;
 pub mod encoding;
 pub mod health;
 pub mod origin;

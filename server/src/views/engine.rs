@@ -157,6 +157,11 @@ impl Engine {
         &self.around.pool
     }
 
+    /// Room for queries of rows in the pool.
+    pub fn fetches(&self) -> Arc<Semaphore> {
+        self.around.fetches.clone()
+    }
+
     /// Room for edits in the pool.
     pub fn edits(&self) -> Arc<Semaphore> {
         self.edits.clone()

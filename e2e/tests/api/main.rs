@@ -1,0 +1,7 @@
+//! The HTTP API for programs, compared with PostgreSQL.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bad_input;
+mod fixture;
+mod rows;

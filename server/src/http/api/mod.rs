@@ -1,0 +1,166 @@
+//! The HTTP API for programs: `/api/v1`. `docs/http-api.md` describes it.
+//!
+//! [`parameters`] reads what stands behind the `?`, [`filter_text`] the filters in it; [`rows`] answers with
+//! pages, through a [`window`] of the engine's or from a cursor; [`codes`] names every refusal.
+
+pub mod codes;
+pub mod cursor;
+pub mod filter_text;
+pub mod json;
+pub mod parameters;
+pub mod rows;
+pub mod tables;
+pub mod window;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{RawPathParams, RawQuery, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+
+use tokio::sync::OnceCell;
+
+use self::codes::{Code, refused, unavailable};
+use self::parameters::Parameters;
+use crate::db::catalog::TableDef;
+use crate::db::log::database_identity;
+use crate::http::problem::Problem;
+use crate::session::handshake::Sessions;
+
+/// What the requests of the API share.
+#[derive(Clone, Debug)]
+pub struct Api {
+    /// The engine, and numbers for the windows that are opened on it.
+    pub sessions: Sessions,
+    /// What cursors are signed with, once it is known.
+    cursor_key: Arc<OnceCell<String>>,
+}
+
+impl Api {
+    /// An API on this engine.
+    pub fn new(sessions: Sessions) -> Self {
+        Self {
+            sessions,
+            cursor_key: Arc::default(),
+        }
+    }
+
+    /// What cursors are signed with: the same for every server on a database.
+    async fn cursor_key(&self) -> Result<&str, Problem> {
+        let pool = self.sessions.engine.pool();
+        let key = self.cursor_key.get_or_try_init(|| database_identity(pool));
+        let key = key.await.map_err(|error| unavailable(&error))?;
+        Ok(key)
+    }
+
+    /// The table that an address names.
+    async fn table(&self, path: &RawPathParams) -> Result<Arc<TableDef>, Problem> {
+        let name = path.iter().find(|(name, _)| *name == "table");
+        let name = name.map(|(_, value)| value).unwrap_or_default();
+        let found = self.sessions.engine.table(name).await;
+        found.map_err(|error| unavailable(&error))?.ok_or_else(|| {
+            let detail =
+                format!("no table is called {name:?}; /api/v1/tables lists those there are");
+            refused(protocol::ErrorCode::UnknownTable, detail)
+        })
+    }
+}
+
+/// Every address of the API.
+pub fn router<S: Clone + Send + Sync + 'static>(api: Api) -> Router<S> {
+    let table = "/api/v1/tables/{table}";
+    Router::new()
+        .route("/api/v1/tables", get(list_tables))
+        .route(table, get(show_table))
+        .route(&format!("{table}/rows"), get(list_rows))
+        .method_not_allowed_fallback(wrong_method)
+        .route("/api/{*rest}", any(nothing_here))
+        .route("/api", any(nothing_here))
+        .layer(from_fn(check))
+        .with_state(api)
+}
+
+async fn list_tables(
+    State(api): State<Api>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    Parameters::read(query.as_deref())?.finish(&[])?;
+    tables::tables(&api).await
+}
+
+async fn show_table(
+    State(api): State<Api>,
+    path: RawPathParams,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    Parameters::read(query.as_deref())?.finish(&[])?;
+    tables::table(&*api.table(&path).await?)
+}
+
+async fn list_rows(
+    State(api): State<Api>,
+    path: RawPathParams,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let parameters = Parameters::read(query.as_deref())?;
+    let table = api.table(&path).await?;
+    rows::rows(&api, &table, parameters).await
+}
+
+async fn nothing_here() -> Problem {
+    let detail = "there is nothing at this address; /api/v1/tables is where to start";
+    Code::UnknownAddress.because(detail)
+}
+
+async fn wrong_method() -> Problem {
+    let detail = "this address does not take that method; the Allow header names those it does";
+    Code::MethodNotAllowed.because(detail)
+}
+
+/// What every request must have right, and a code for what axum refuses by itself.
+async fn check(request: Request, next: Next) -> Response {
+    if !is_acceptable(request.headers()) {
+        let detail = "this address answers with application/json";
+        return Code::NotAcceptable
+            .because(detail)
+            .allowed(["application/json"])
+            .into_response();
+    }
+    let response = next.run(request).await;
+    let is_coded = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind != "text/plain; charset=utf-8");
+    match response.status() {
+        // A path that is not UTF-8 does not reach a handler.
+        StatusCode::BAD_REQUEST if !is_coded => {
+            let detail = "the address is not UTF-8 once its %xx are decoded";
+            Code::BadParameter.because(detail).into_response()
+        }
+        _ => response,
+    }
+}
+
+/// Whether a client takes JSON.
+fn is_acceptable(headers: &HeaderMap) -> bool {
+    let mut accepts = headers.get_all(header::ACCEPT).iter().peekable();
+    if accepts.peek().is_none() {
+        return true;
+    }
+    let takes = ["application/json", "application/*", "*/*"];
+    accepts.any(|accept| {
+        let ranges = accept.to_str().unwrap_or_default().split(',');
+        ranges.into_iter().any(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
+            let is_refused = parts.any(|part| {
+                let weight = part.strip_prefix("q=").and_then(|q| q.parse::<f32>().ok());
+                weight == Some(0.0)
+            });
+            takes.contains(&kind.as_str()) && !is_refused
+        })
+    })
+}
