@@ -221,7 +221,7 @@ pub const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of a request's head: line and headers.
 pub const REQUEST_HEAD_BYTES_MAX: usize = 32 * 1024;
-/// Bytes of a request's body; nothing sent to this server has one.
+/// Bytes of a request's body, unless the address says otherwise.
 pub const REQUEST_BODY_BYTES_MAX: usize = 64 * 1024;
 /// When a client may try again that was told that the server cannot answer now.
 pub const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -229,6 +229,12 @@ pub const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub const API_ROWS_DEFAULT: u32 = 100;
 /// Bytes of a cursor, before they are written as text: it must fit into [`REQUEST_HEAD_BYTES_MAX`].
 pub const CURSOR_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of the body of a write.
+pub const API_BODY_BYTES_MAX: usize = 1 << 20;
+/// How long the body of a write may take to arrive.
+pub const API_BODY_TIMEOUT: Duration = Duration::from_secs(15);
+/// Versions in one `If-Match`.
+pub const ETAGS_MAX: usize = 16;
 /// How long a request of the API may take; less than [`REQUEST_TIMEOUT`], so that it is told why.
 pub const API_TIMEOUT: Duration = Duration::from_secs(25);
 /// The same while PostgreSQL is away.

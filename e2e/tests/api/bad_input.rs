@@ -1,28 +1,8 @@
 //! What is wrong is refused with a code and what would have been right; the table stays as it is.
 
-use e2e::http::{Answer, ask, encoded};
+use e2e::http::{ask, encoded};
 
-use crate::fixture::{Fixture, address};
-
-fn assert_refused(what: &str, answer: &Answer, status: u16, code: &str) {
-    assert_eq!(answer.status, status, "{what}: {}", answer.text());
-    assert_eq!(
-        answer.header("content-type"),
-        Some("application/problem+json"),
-        "{what}"
-    );
-    let problem = answer.json();
-    assert_eq!(problem["code"], code, "{what}: {problem}");
-    assert_eq!(problem["status"], status, "{what}");
-    assert!(
-        problem["detail"].as_str().unwrap().len() > 10,
-        "{what}: {problem}"
-    );
-    assert!(answer.header("x-request-id").is_some());
-    for leak in ["SELECT", "panicked", ".rs:"] {
-        assert!(!answer.text().contains(leak), "{what}: {problem}");
-    }
-}
+use crate::fixture::{Fixture, address, assert_refused};
 
 async fn refused(fixture: &Fixture, parameters: &[(&str, &str)], code: &str) -> serde_json::Value {
     let answer = fixture.items(parameters).await;

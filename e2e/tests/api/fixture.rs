@@ -110,3 +110,27 @@ pub(crate) fn address(parameters: &[(&str, &str)]) -> String {
         .map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
     format!("/tables/items/rows?{}", pairs.collect::<Vec<_>>().join("&"))
 }
+
+/// The header of a body of JSON.
+pub(crate) const JSON: (&str, &str) = ("Content-Type", "application/json");
+
+/// Asserts that an answer is a refusal as all of them are.
+pub(crate) fn assert_refused(what: &str, answer: &Answer, status: u16, code: &str) {
+    assert_eq!(answer.status, status, "{what}: {}", answer.text());
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/problem+json"),
+        "{what}"
+    );
+    let problem = answer.json();
+    assert_eq!(problem["code"], code, "{what}: {problem}");
+    assert_eq!(problem["status"], status, "{what}");
+    assert!(
+        problem["detail"].as_str().unwrap().len() > 10,
+        "{what}: {problem}"
+    );
+    assert!(answer.header("x-request-id").is_some());
+    for leak in ["SELECT", "panicked", ".rs:"] {
+        assert!(!answer.text().contains(leak), "{what}: {problem}");
+    }
+}

@@ -19,3 +19,4 @@ pub mod query;
 pub mod rows;
 pub mod search;
 pub mod seek;
+pub mod write;

@@ -50,6 +50,16 @@ impl Problem {
         self
     }
 
+    /// Has another status than that of its code, if it has that one.
+    #[must_use]
+    pub fn instead_of(mut self, usual: StatusCode, status: StatusCode) -> Self {
+        if self.status == usual.as_u16() {
+            self.status = status.as_u16();
+            self.title = status.canonical_reason().unwrap_or("Error");
+        }
+        self
+    }
+
     /// Adds a member.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {

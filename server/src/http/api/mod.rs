@@ -1,13 +1,18 @@
 //! The HTTP API for programs: `/api/v1`. `docs/http-api.md` describes it.
 //!
 //! [`parameters`] reads what stands behind the `?`, [`filter_text`] the filters in it; [`rows`] answers with
-//! pages, through a [`window`] of the engine's or from a cursor; [`codes`] names every refusal.
+//! pages, through a [`window`] of the engine's or from a cursor; [`row`] reads and writes single rows; [`codes`] names
+//! every refusal.
 
+pub mod body;
 pub mod codes;
 pub mod cursor;
 pub mod filter_text;
 pub mod json;
+pub mod key;
 pub mod parameters;
+pub mod refusals;
+pub mod row;
 pub mod rows;
 pub mod tables;
 pub mod window;
@@ -16,7 +21,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{RawPathParams, RawQuery, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
@@ -75,7 +80,11 @@ pub fn router<S: Clone + Send + Sync + 'static>(api: Api) -> Router<S> {
     Router::new()
         .route("/api/v1/tables", get(list_tables))
         .route(table, get(show_table))
-        .route(&format!("{table}/rows"), get(list_rows))
+        .route(&format!("{table}/rows"), get(list_rows).post(insert_row))
+        .route(
+            &format!("{table}/rows/{{key}}"),
+            get(show_row).patch(update_row).delete(delete_row),
+        )
         .method_not_allowed_fallback(wrong_method)
         .route("/api/{*rest}", any(nothing_here))
         .route("/api", any(nothing_here))
@@ -110,6 +119,60 @@ async fn list_rows(
     rows::rows(&api, &table, parameters).await
 }
 
+/// Writes take no parameters.
+async fn without_parameters(
+    api: &Api,
+    path: &RawPathParams,
+    uri: &Uri,
+) -> Result<Arc<TableDef>, Problem> {
+    Parameters::read(uri.query())?.finish(&[])?;
+    api.table(path).await
+}
+
+async fn insert_row(
+    State(api): State<Api>,
+    path: RawPathParams,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let table = without_parameters(&api, &path, &parts.uri).await?;
+    row::insert(&api, &table, &parts.headers, body).await
+}
+
+async fn show_row(
+    State(api): State<Api>,
+    path: RawPathParams,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let parameters = Parameters::read(uri.query())?;
+    let table = api.table(&path).await?;
+    let key = key::read(uri.path(), &table)?;
+    row::show(&api, &table, &key, parameters, &headers).await
+}
+
+async fn update_row(
+    State(api): State<Api>,
+    path: RawPathParams,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let table = without_parameters(&api, &path, &parts.uri).await?;
+    let key = key::read(parts.uri.path(), &table)?;
+    row::update(&api, &table, key, &parts.headers, body).await
+}
+
+async fn delete_row(
+    State(api): State<Api>,
+    path: RawPathParams,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let table = without_parameters(&api, &path, &uri).await?;
+    let key = key::read(uri.path(), &table)?;
+    row::delete(&api, &table, key, &headers).await
+}
+
 async fn nothing_here() -> Problem {
     let detail = "there is nothing at this address; /api/v1/tables is where to start";
     Code::UnknownAddress.because(detail)
@@ -122,6 +185,14 @@ async fn wrong_method() -> Problem {
 
 /// What every request must have right, and a code for what axum refuses by itself.
 async fn check(request: Request, next: Next) -> Response {
+    let site = request.headers().get("sec-fetch-site");
+    if site.is_some_and(|site| site == "cross-site")
+        && !request.headers().contains_key(header::ORIGIN)
+    {
+        // A page of another site, by a way that names no origin: an image, a link, a form.
+        let detail = "pages of other sites may not use this server";
+        return refused(protocol::ErrorCode::Forbidden, detail).into_response();
+    }
     if !is_acceptable(request.headers()) {
         let detail = "this address answers with application/json";
         return Code::NotAcceptable

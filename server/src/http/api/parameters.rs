@@ -104,7 +104,7 @@ pub struct RowsQuery {
 }
 
 /// What [`RowsQuery::read`] takes, besides the columns of the table.
-pub const ROWS_PARAMETERS: [&str; 8] = [
+pub const ROWS_PARAMETERS: [&str; 9] = [
     "filter",
     "sort",
     "columns",
@@ -113,6 +113,7 @@ pub const ROWS_PARAMETERS: [&str; 8] = [
     "cursor",
     "total",
     "expensive",
+    "q",
 ];
 
 impl RowsQuery {
@@ -133,6 +134,7 @@ impl RowsQuery {
             tests.push(filter.map_err(|error| bad_text("filter", &error))?);
         }
         let sort = take("sort").map_or(Ok(Vec::new()), |text| sort(&text))?;
+        let search = take("q");
         let columns = take("columns").map_or(Ok(Vec::new()), |text| columns(&text))?;
         let limit = match take("limit") {
             None => API_ROWS_DEFAULT.into(),
@@ -150,8 +152,12 @@ impl RowsQuery {
                 ));
             }
         };
-        let exact_total = choice("total", take("total"), ["now", "exact"])?;
-        let allow_expensive = choice("expensive", take("expensive"), ["refuse", "allow"])?;
+        let exact_total = choice("total", take("total").as_deref(), ["now", "exact"])?;
+        let allow_expensive = choice(
+            "expensive",
+            take("expensive").as_deref(),
+            ["refuse", "allow"],
+        )?;
         for (name, text) in &given.0 {
             if table.column(name).is_none() {
                 let columns = table.columns.iter().map(|column| column.name.as_str());
@@ -167,6 +173,7 @@ impl RowsQuery {
         let view = ViewSpec {
             filter,
             sort,
+            search,
             ..ViewSpec::table(&table.sql_name)
         };
         Ok(Self {
@@ -190,8 +197,8 @@ fn bad_text(parameter: &str, error: &TextError) -> Problem {
 }
 
 /// Whether the second of two words is given; the first is the default.
-fn choice(name: &str, given: Option<String>, words: [&str; 2]) -> Result<bool, Problem> {
-    match given.as_deref() {
+fn choice(name: &str, given: Option<&str>, words: [&str; 2]) -> Result<bool, Problem> {
+    match given {
         None => Ok(false),
         Some(word) if word == words[0] => Ok(false),
         Some(word) if word == words[1] => Ok(true),
@@ -213,8 +220,11 @@ fn number(name: &str, text: &str, max: u64) -> Result<u64, Problem> {
     })
 }
 
-/// `name,"odd, name"`
-fn columns(text: &str) -> Result<Vec<String>, Problem> {
+/// Reads `name,"odd, name"`.
+///
+/// # Errors
+/// If a name is empty, or there twice.
+pub fn columns(text: &str) -> Result<Vec<String>, Problem> {
     let mut columns: Vec<String> = Vec::new();
     for item in split(text).ok_or_else(|| bad("columns", "a double quote is not closed"))? {
         let name = unquote(item);
