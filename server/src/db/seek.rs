@@ -9,6 +9,7 @@ use view_index::{OrderColumn, TableRow};
 
 use super::catalog::TableDef;
 use super::decode::rows_from_json;
+use super::keyset::{self, behind};
 use super::query::{Condition, order_by};
 use super::rows::FetchError;
 
@@ -34,9 +35,7 @@ pub struct Neighbours {
 
 /// Fetches at most `count` rows next to a place, in one snapshot.
 ///
-/// Each range has the same values as the place in the first columns of the order and lies behind it in the
-/// next one, so that an index on the order serves every statement. They are asked one after the
-/// other until there are enough rows: at most two for each column of the order.
+/// The ranges behind the place ([`keyset`]) are asked one after the other until there are enough rows.
 ///
 /// # Errors
 /// If a statement fails or the table's columns changed.
@@ -64,7 +63,11 @@ pub async fn neighbours(
         .fetch_one(&mut *transaction)
         .await?;
     let mut rows: Vec<String> = Vec::new();
-    for range in ranges(table, &order, place.values) {
+    let from = keyset::Place::Key {
+        texts: place.values.iter().map(Value::to_postgres_text).collect(),
+        inclusive: false,
+    };
+    for range in behind(table, &order, &from) {
         let wanted = count.saturating_sub(rows.len() as u64);
         if wanted == 0 {
             break;
@@ -91,56 +94,4 @@ pub async fn neighbours(
     }
     let rows = rows_from_json(table, &rows)?;
     Ok(Neighbours { version, rows })
-}
-
-/// The ranges that together are all that lies behind these values, the nearest first.
-fn ranges(table: &TableDef, order: &[OrderColumn], values: &[Value]) -> Vec<Condition> {
-    let mut ranges = Vec::new();
-    for depth in (0..order.len().min(values.len())).rev() {
-        let same: Vec<Condition> = order[..depth]
-            .iter()
-            .zip(values)
-            .map(|(by, value)| match value.to_postgres_text() {
-                Some(text) => test(table, by.column, "=", text),
-                None => null(table, by.column, true),
-            })
-            .collect();
-        let by = &order[depth];
-        let behind: Vec<Condition> = match (values[depth].to_postgres_text(), by.nulls_first) {
-            (Some(text), nulls_first) => {
-                let operator = if by.descending { "<" } else { ">" };
-                let nulls = (!nulls_first && table.columns[by.column].shown.nullable)
-                    .then(|| null(table, by.column, true));
-                std::iter::once(test(table, by.column, operator, text))
-                    .chain(nulls)
-                    .collect()
-            }
-            (None, true) => vec![null(table, by.column, false)],
-            (None, false) => Vec::new(),
-        };
-        for behind in behind {
-            let mut all = same.clone();
-            all.push(behind);
-            ranges.push(Condition::join(all, true));
-        }
-    }
-    ranges
-}
-
-fn test(table: &TableDef, column: usize, operator: &str, text: String) -> Condition {
-    let def = &table.columns[column];
-    Condition {
-        sql: format!("t.{} {operator} $1::text::{}", def.sql_name, def.sql_type),
-        params: vec![text],
-        is_costly: false,
-    }
-}
-
-fn null(table: &TableDef, column: usize, is: bool) -> Condition {
-    let not = if is { "" } else { "NOT " };
-    Condition {
-        sql: format!("t.{} IS {not}NULL", table.columns[column].sql_name),
-        params: Vec::new(),
-        is_costly: false,
-    }
 }

@@ -69,13 +69,7 @@ impl Signer {
     /// # Errors
     /// If it is not one of this view.
     pub fn read(&self, text: &str) -> Result<Cursor, Problem> {
-        let cursor = self.verified(text);
-        cursor.ok_or_else(|| {
-            let detail = "this is not a cursor of this table, sort and filter, with the columns that the \
-                          table has now; repeat the parameters of the page that it came with, or \
-                          start without a cursor";
-            Code::InvalidCursor.because(detail)
-        })
+        self.verified(text).ok_or_else(invalid)
     }
 
     fn verified(&self, text: &str) -> Option<Cursor> {
@@ -86,4 +80,11 @@ impl Signer {
         mac.verify_truncated_left(signature).ok()?;
         postcard::from_bytes(content).ok()
     }
+}
+
+/// A cursor that is not one of the view.
+pub fn invalid() -> Problem {
+    let detail = "this is not a cursor of this table, sort and filter, with the columns that the table has \
+                  now; repeat the parameters of the page that it came with, or start without a cursor";
+    Code::InvalidCursor.because(detail)
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Api;
 use super::codes::{Code, refused, unavailable};
-use super::cursor::{Cursor, Signer};
+use super::cursor::{self, Cursor, Signer};
 use super::json::{Member, RowObject, members};
 use super::parameters::{Parameters, ROWS_PARAMETERS, RowsQuery, Start};
 use super::window::{WINDOW, first_page, refusal};
@@ -109,7 +109,7 @@ async fn by_position(
         columns.position(|shown| shown.name == *name)
     };
     let places: Option<Vec<usize>> = order.iter().map(place_of).collect();
-    let cursor = |row: Option<&protocol::Row>, backwards| {
+    let lead = |row: Option<&protocol::Row>, backwards| {
         let values = places
             .as_ref()?
             .iter()
@@ -133,8 +133,8 @@ async fn by_position(
         total: Some(page.total),
         total_is_exact: page.total_is_exact,
         has_more,
-        next_cursor: cursor(last.filter(|_| has_more), false),
-        prev_cursor: cursor(first.filter(|_| page.start > 0), true),
+        next_cursor: lead(last.filter(|_| has_more), false),
+        prev_cursor: lead(first.filter(|_| page.start > 0), true),
         version: &page.version.0,
     })
 }
@@ -155,6 +155,9 @@ async fn by_cursor(
         .map_err(|refused| refusal(refused.code, refused.message, view))?;
     let plan = Plan::new(view, table, &mut Answers::default(), engine.pool()).await;
     let plan = plan.map_err(|refused| refusal(refused.code, refused.message, view))?;
+    if from.values.len() != plan.order.len() {
+        return Err(cursor::invalid());
+    }
     let place = Place {
         order: &plan.order,
         values: &from.values,
@@ -183,7 +186,7 @@ async fn by_cursor(
         .collect();
     let schema = table.schema(&shown);
     let members = members(&schema.columns, table);
-    let cursor = |row: Option<&Arc<view_index::TableRow>>, backwards| {
+    let lead = |row: Option<&Arc<view_index::TableRow>>, backwards| {
         let row = row?;
         let values = plan.order.iter().map(|by| row.cells[by.column].clone());
         let values = values.collect();
@@ -198,8 +201,8 @@ async fn by_cursor(
         total: None,
         total_is_exact: false,
         has_more,
-        next_cursor: cursor(found.rows.last().filter(|_| is_more_behind), false),
-        prev_cursor: cursor(found.rows.first().filter(|_| is_more_before), true),
+        next_cursor: lead(found.rows.last().filter(|_| is_more_behind), false),
+        prev_cursor: lead(found.rows.first().filter(|_| is_more_before), true),
         version: &found.version,
     })
 }
