@@ -78,6 +78,8 @@ pub const WALK_COST_FACTOR: f64 = 3.0;
 pub const VIEW_MEMORY_MIB: u32 = 1_024;
 /// Images kept for answers under way, beyond [`HISTORY_SIDES_MAX`].
 pub const HISTORY_PINNED_SIDES_MAX: usize = 1_000_000;
+/// Known values of an order among which new ones are placed in one step; among more, in two.
+pub const PLACED_AT_ONCE_MAX: usize = 1_000;
 /// How often clients are told how far a count has come.
 pub const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 /// A view without windows is dropped after this time.
@@ -174,6 +176,8 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub const DATABASE_START_PATIENCE: Duration = Duration::from_secs(60);
 /// How long a query of a view may take.
 pub const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Statements that take longer are named in the log.
+pub const SLOW_STATEMENT: Duration = Duration::from_secs(20);
 /// How long a query may wait for a lock, such as an edit of a row that somebody else has locked.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// The share of the pool that fetches of rows may take; the rest is for what is quick.

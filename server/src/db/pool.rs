@@ -6,7 +6,8 @@ use sqlx::{ConnectOptions, Executor};
 use crate::limits::{
     CONNECT_TIMEOUT, DATABASE_START_PATIENCE, DIRECT_CONNECTIONS, IDLE_IN_TRANSACTION_TIMEOUT,
     KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_RETRIES, LOCK_TIMEOUT, POLL_CONNECTIONS,
-    POLL_TIMEOUT, POOL_ACQUIRE_TIMEOUT, QUERY_TIMEOUT, RECONNECT_BACKOFF, TCP_USER_TIMEOUT,
+    POLL_TIMEOUT, POOL_ACQUIRE_TIMEOUT, QUERY_TIMEOUT, RECONNECT_BACKOFF, SLOW_STATEMENT,
+    TCP_USER_TIMEOUT,
 };
 
 /// How every connection calls itself in `pg_stat_activity`.
@@ -202,7 +203,11 @@ fn connect_options(url: &str) -> Result<PgConnectOptions, PoolError> {
     let options: PgConnectOptions = url
         .parse()
         .map_err(|error: sqlx::Error| PoolError::BadUrl(error.to_string()))?;
-    Ok(options.application_name(APPLICATION_NAME))
+    // Counting a large view takes seconds and is no fault.
+    let slow = tracing::log::LevelFilter::Warn;
+    Ok(options
+        .application_name(APPLICATION_NAME)
+        .log_slow_statements(slow, SLOW_STATEMENT))
 }
 
 fn address(options: &PgConnectOptions) -> String {

@@ -4,13 +4,15 @@ use std::collections::{HashMap, HashSet};
 
 use protocol::Value;
 use sqlx::postgres::PgPool;
-use view_index::{DomainId, OrderClass, OrderColumn, Ranks, TableChanges, TableRow};
+use view_index::{DomainId, OrderClass, OrderColumn, Placement, Ranks, TableChanges, TableRow};
 
 use super::judging::{Judged, judge};
+use super::placing::RoughBounds;
 use super::plan::order_class;
 use crate::db::asks;
 use crate::db::catalog::{ColumnDef, TableDef};
 use crate::db::query::Condition;
+use crate::limits::PLACED_AT_ONCE_MAX;
 
 /// What PostgreSQL has been asked for the views of one table, and what it said. Every statement serves
 /// all of them, so their number does not grow with views or windows.
@@ -30,6 +32,23 @@ struct Domain {
     collation: Option<String>,
     /// See [`ColumnDef::from_record`].
     from_record: bool,
+}
+
+impl Domain {
+    /// Where new texts stand among known ones.
+    async fn placements(
+        &self,
+        pool: &PgPool,
+        texts: &[String],
+        bounds: &[String],
+    ) -> Result<Vec<Placement>, sqlx::Error> {
+        let (sql_type, collation) = (&self.sql_type, self.collation.as_deref());
+        if self.from_record {
+            asks::nested_placements(pool, sql_type, collation, texts, bounds).await
+        } else {
+            asks::placements(pool, sql_type, collation, texts, bounds).await
+        }
+    }
 }
 
 /// A condition, while views use it.
@@ -147,13 +166,15 @@ impl Answers {
             let Some(known) = self.domains.get(domain.0 as usize) else {
                 continue;
             };
-            let (texts, bounds): (Vec<_>, _) =
-                (texts.into_iter().collect(), self.ranks.bounds(domain));
-            let (sql_type, collation) = (&known.sql_type, known.collation.as_deref());
-            let placed = if known.from_record {
-                asks::nested_placements(pool, sql_type, collation, &texts, &bounds).await?
+            let texts: Vec<String> = texts.into_iter().collect();
+            let bounds = self.ranks.bounds(domain);
+            let placed = if bounds.len() <= PLACED_AT_ONCE_MAX {
+                known.placements(pool, &texts, &bounds).await?
             } else {
-                asks::placements(pool, sql_type, collation, &texts, &bounds).await?
+                let steps = RoughBounds::new(bounds);
+                let rough = known.placements(pool, &texts, &steps.rough()).await?;
+                let near = steps.near(rough);
+                near.placed(known.placements(pool, &texts, near.bounds()).await?)
             };
             self.ranks.learn(domain, placed);
         }

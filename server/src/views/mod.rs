@@ -14,6 +14,7 @@ pub mod engine;
 pub mod fetching;
 pub mod history;
 pub mod judging;
+pub mod placing;
 pub mod plan;
 pub mod polled;
 pub mod table;
