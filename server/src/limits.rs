@@ -100,6 +100,10 @@ pub const SEARCH_WORDS_MAX: usize = 16;
 pub const SEARCH_COLUMNS_MAX: usize = 32;
 /// The longest relative date: a thousand years, in seconds.
 pub const RELATIVE_SECONDS_MAX: f64 = 1_000.0 * 366.0 * 86_400.0;
+/// How often it is looked whether a view with relative dates is due to move.
+pub const CLOCK_INTERVAL: Duration = Duration::from_millis(250);
+/// Rows that one step of such a view may read; beyond it the view is built anew.
+pub const CLOCK_ROWS_MAX: usize = 20_000;
 /// How long PostgreSQL may take to read a filter's constants.
 pub const PLAN_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a batch's verdicts on conditions with a pattern may take, besides the time per image.

@@ -29,6 +29,7 @@ use crate::router::router;
 use crate::session::handshake::Sessions;
 use crate::shutdown::Stage;
 use crate::views::Engine;
+use crate::views::clock::Clock;
 use crate::views::engine::{EngineError, EngineOptions};
 
 /// How a server is to run.
@@ -52,6 +53,8 @@ pub struct ServerOptions {
     pub web_dir: PathBuf,
     /// For tests: see [`SnapshotHook`].
     pub hook: Option<SnapshotHook>,
+    /// For relative dates; tests set it.
+    pub clock: Clock,
     /// For tests of the tests: see [`Sabotage`].
     pub sabotage: Option<Sabotage>,
 }
@@ -69,6 +72,7 @@ impl ServerOptions {
             allowed_origins: Vec::new(),
             web_dir: PathBuf::from("target/web-dist"),
             hook: None,
+            clock: Clock::default(),
             sabotage: None,
         }
     }
@@ -224,6 +228,7 @@ pub async fn start(
         poll_interval: options.poll_interval,
         view_memory_mib: options.view_memory_mib,
         hook: options.hook,
+        clock: options.clock,
         sabotage: options.sabotage,
     };
     let running = Engine::start(engine_options, engine.tasks.clone(), engine.stop.clone()).await?;

@@ -69,4 +69,40 @@ impl Effects {
         }
         Ok(effects)
     }
+
+    /// What it means that a view of this order gets the second filter instead of the first: those of the
+    /// current rows that are in only one of the two views come or go.
+    ///
+    /// # Errors
+    /// If a row has no key, or one of the filters cannot be decided.
+    pub(crate) fn between(
+        (old, new): (&Predicate, &Predicate),
+        order: &Order,
+        (rows, verdicts): (&TableChanges, &Verdicts),
+        ranks: &Ranks,
+    ) -> Result<Self, KeyError> {
+        let mut effects = Self::default();
+        for (index, (name, row)) in rows.current.iter().enumerate() {
+            // A row that another text of its key found is there under its own, too.
+            let Some(row) = row.as_ref().filter(|row| row.key == *name) else {
+                continue;
+            };
+            let verdicts = verdicts.current(index);
+            let comes = new.holds(row, verdicts, ranks)?;
+            if old.holds(row, verdicts, ranks)? == comes {
+                continue;
+            }
+            let key = order.key(row, ranks)?;
+            effects.sides.push(CountedSide {
+                key: key.clone(),
+                row: name.clone(),
+                difference: if comes { 1 } else { -1 },
+            });
+            let row = Arc::clone(row);
+            effects
+                .current
+                .push((name.clone(), comes.then_some(LoadedRow { key, row })));
+        }
+        Ok(effects)
+    }
 }

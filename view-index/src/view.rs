@@ -269,6 +269,11 @@ impl ViewIndex {
         seen: &Snapshot,
     ) -> Result<(), ViewError> {
         let effects = self.effects((changes, verdicts), ranks, seen)?;
+        self.put(effects);
+        Ok(())
+    }
+
+    fn put(&mut self, effects: Effects) {
         for side in &effects.sides {
             let index = self.blocks.index_of(&self.order, &side.key);
             self.blocks.count(index, side.difference);
@@ -287,6 +292,24 @@ impl ViewIndex {
                 self.insert(&key, row);
             }
         }
+    }
+
+    /// Replaces the filter by another one. Among `rows`, which are as they are in this view's state, must be
+    /// all those that are in only one of the two views; sides do not matter.
+    ///
+    /// # Errors
+    /// If a row has no key, or one of the filters cannot be decided; the view must then be rebuilt.
+    pub fn advance(
+        &mut self,
+        predicate: Predicate,
+        rows: &TableChanges,
+        verdicts: &Verdicts,
+        ranks: &Ranks,
+    ) -> Result<(), ViewError> {
+        let filters = (&self.predicate, &predicate);
+        let effects = Effects::between(filters, &self.order, (rows, verdicts), ranks)?;
+        self.put(effects);
+        self.predicate = predicate;
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod clockwork;
 mod operators;
 mod patterns;
 mod refusals;

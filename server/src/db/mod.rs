@@ -16,6 +16,7 @@ pub mod log;
 pub mod polls;
 pub mod pool;
 pub mod query;
+pub mod relative;
 pub mod rows;
 pub mod search;
 pub mod seek;

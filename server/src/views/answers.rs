@@ -6,6 +6,7 @@ use protocol::Value;
 use sqlx::postgres::PgPool;
 use view_index::{DomainId, OrderClass, OrderColumn, Placement, Ranks, TableChanges, TableRow};
 
+use super::clock::Clock;
 use super::judging::{Judged, judge};
 use super::placing::RoughBounds;
 use super::plan::order_class;
@@ -23,6 +24,7 @@ pub struct Answers {
     /// Types under collations whose order Rust does not know, numbered by their place.
     domains: Vec<Domain>,
     ranks: Ranks,
+    clock: Clock,
 }
 
 /// A type under a collation whose order Rust does not know.
@@ -60,6 +62,19 @@ struct Slot {
 }
 
 impl Answers {
+    /// Nothing has been asked yet.
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            ..Self::default()
+        }
+    }
+
+    /// What time it is.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// The known orders.
     pub fn ranks(&self) -> &Ranks {
         &self.ranks

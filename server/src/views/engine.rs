@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::budget::Budget;
 use super::catalog_store::CatalogStore;
+use super::clock::Clock;
 use super::polled::lanes::Lanes;
 use super::table::{Command, Surroundings};
 use super::turn::{Turn, serve};
@@ -42,6 +43,8 @@ pub struct EngineOptions {
     pub view_memory_mib: u32,
     /// For tests.
     pub hook: Option<SnapshotHook>,
+    /// For relative dates.
+    pub clock: Clock,
     /// For tests of the tests.
     pub sabotage: Option<Sabotage>,
 }
@@ -133,6 +136,7 @@ impl Engine {
                 catalog,
                 router,
                 wake,
+                clock: options.clock,
             },
             status: status_seen,
             redis,

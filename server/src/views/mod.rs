@@ -10,6 +10,7 @@ pub mod answers;
 pub mod budget;
 pub mod catalog_store;
 pub mod client;
+pub mod clock;
 pub mod engine;
 pub mod fetching;
 pub mod history;

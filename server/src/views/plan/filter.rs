@@ -1,16 +1,22 @@
 //! Which rows a view holds: the filter, checked, in SQL and in Rust.
 
+use std::slice::Iter;
+
 use protocol::{ColumnKind, ErrorCode, Filter, FilterOp, Test};
 use sqlx::postgres::PgPool;
 use view_index::{Comparison, KeyPart, Predicate, Ranks};
 
+use super::relative::Relative;
 use super::sort::native_class;
 use super::{Refusal, unknown_column, unreadable};
 use crate::db::asks::value_of;
 use crate::db::catalog::{ColumnDef, Ordering, TableDef};
 use crate::db::constants::{Constant, canonical};
 use crate::db::query::Condition;
-use crate::limits::{FILTER_TESTS_MAX, FILTER_TEXT_CHARS_MAX, FILTER_VALUES_MAX, PLAN_TIMEOUT};
+use crate::db::relative::Bounds;
+use crate::limits::{
+    FILTER_TESTS_MAX, FILTER_TEXT_CHARS_MAX, FILTER_VALUES_MAX, PLAN_TIMEOUT, RELATIVE_SECONDS_MAX,
+};
 use crate::views::answers::Answers;
 
 /// A filter whose columns are known and whose values PostgreSQL has read.
@@ -49,6 +55,11 @@ pub(super) async fn read(
         .await
         .map_err(|error| unreadable(&error))?;
     resolved.replace(table, &mut texts.into_iter());
+    if resolved.relatives(table).iter().any(Option::is_none) {
+        let message = "a relative date takes a positive interval of at most 1000 years, such as \
+                       \"7 days\" or \"1 month\"";
+        return Err(Refusal::new(ErrorCode::BadValue, message));
+    }
     Ok(resolved)
 }
 
@@ -72,8 +83,10 @@ fn takes(def: &ColumnDef) -> impl Iterator<Item = FilterOp> + '_ {
             def.shown.kind == ColumnKind::Array
         }
         Op::JsonContains | Op::JsonPath => def.is_jsonb,
-        // Not before a view moves on with time.
-        Op::WithinLast | Op::WithinNext => false,
+        Op::WithinLast | Op::WithinNext => matches!(
+            def.shown.kind,
+            ColumnKind::Date | ColumnKind::Timestamp | ColumnKind::TimestampTz
+        ),
     })
 }
 
@@ -165,6 +178,17 @@ fn is_text(op: FilterOp) -> bool {
     )
 }
 
+fn is_relative(op: FilterOp) -> bool {
+    matches!(op, FilterOp::WithinLast | FilterOp::WithinNext)
+}
+
+/// The next relative date's bounds.
+fn next<'a>(bounds: &mut Iter<'a, Bounds>) -> (&'a str, &'a str) {
+    bounds
+        .next()
+        .map_or(("", ""), |it| (it.lower.as_str(), it.upper.as_str()))
+}
+
 /// What PostgreSQL has to read of one test.
 fn constants<'a>(def: &'a ColumnDef, op: FilterOp, values: &[String]) -> Vec<Constant<'a>> {
     let each = |of: fn(String) -> Constant<'a>| values.iter().cloned().map(of).collect();
@@ -215,39 +239,85 @@ impl Resolved {
         }
     }
 
-    /// The filter in SQL.
-    pub(super) fn condition(&self, table: &TableDef) -> Condition {
-        let list = |inner: &[Self]| inner.iter().map(|inner| inner.condition(table)).collect();
+    /// The relative dates, in the order of the tests; `None` for one of an unsound length.
+    pub(super) fn relatives(&self, table: &TableDef) -> Vec<Option<Relative>> {
+        match self {
+            Self::And(list) | Self::Or(list) => {
+                let each = list.iter().map(|inner| inner.relatives(table));
+                each.flatten().collect()
+            }
+            Self::Not(inner) => inner.relatives(table),
+            Self::Test { column, op, values } if is_relative(*op) => {
+                let seconds = values.get(1).and_then(|text| text.parse().ok());
+                let is_sound = |seconds: &f64| (0.0..=RELATIVE_SECONDS_MAX).contains(seconds);
+                let relative = seconds.filter(is_sound).filter(|&it| it > 0.0);
+                vec![relative.map(|seconds| {
+                    let kind = table.columns[*column].shown.kind;
+                    let is_next = *op == FilterOp::WithinNext;
+                    Relative::new(*column, kind, is_next, values[0].clone(), seconds)
+                })]
+            }
+            Self::Test { .. } => Vec::new(),
+        }
+    }
+
+    /// The filter in SQL, with the bounds of its relative dates in the order of the tests.
+    pub(super) fn condition(&self, table: &TableDef, bounds: &mut Iter<'_, Bounds>) -> Condition {
+        let mut list = |inner: &[Self]| {
+            let each = inner.iter().map(|inner| inner.condition(table, bounds));
+            each.collect()
+        };
         match self {
             Self::And(inner) => Condition::join(list(inner), true),
             Self::Or(inner) => Condition::join(list(inner), false),
-            Self::Not(inner) => inner.condition(table).negate(),
+            Self::Not(inner) => inner.condition(table, bounds).negate(),
+            Self::Test { column, op, .. } if is_relative(*op) => {
+                let (lower, upper) = next(bounds);
+                Condition::test(table, *column, *op, &[lower.to_owned(), upper.to_owned()])
+            }
             Self::Test { column, op, values } => Condition::test(table, *column, *op, values),
         }
     }
 
     /// The filter in Rust; what Rust does not evaluate becomes a condition of `answers`.
-    pub(super) fn predicate(&self, table: &TableDef, answers: &mut Answers) -> Predicate {
-        let list = |inner: &[Self], answers: &mut Answers| {
-            inner
+    pub(super) fn predicate(
+        &self,
+        table: &TableDef,
+        answers: &mut Answers,
+        bounds: &mut Iter<'_, Bounds>,
+    ) -> Predicate {
+        let mut list = |inner: &[Self]| {
+            let each = inner
                 .iter()
-                .map(|inner| inner.predicate(table, answers))
-                .collect()
+                .map(|inner| inner.predicate(table, answers, bounds));
+            each.collect()
         };
         match self {
-            Self::And(inner) => Predicate::All(list(inner, answers)),
-            Self::Or(inner) => Predicate::Any(list(inner, answers)),
-            Self::Not(inner) => Predicate::Not(Box::new(inner.predicate(table, answers))),
+            Self::And(inner) => Predicate::All(list(inner)),
+            Self::Or(inner) => Predicate::Any(list(inner)),
+            Self::Not(inner) => Predicate::Not(Box::new(inner.predicate(table, answers, bounds))),
             Self::Test {
                 column,
                 op: FilterOp::IsNull,
                 ..
             } => Predicate::IsNull { column: *column },
-            Self::Test { column, op, values } => native(table, *column, *op, values)
-                .unwrap_or_else(|| Predicate::Asked {
+            Self::Test { column, op, values } => {
+                let (lower, upper) = if is_relative(*op) {
+                    next(bounds)
+                } else {
+                    ("", "")
+                };
+                let relative = [lower.to_owned(), upper.to_owned()];
+                let values = if is_relative(*op) {
+                    &relative
+                } else {
+                    &values[..]
+                };
+                native(table, *column, *op, values).unwrap_or_else(|| Predicate::Asked {
                     columns: Box::new([*column]),
                     condition: answers.condition(Condition::test(table, *column, *op, values)),
-                }),
+                })
+            }
         }
     }
 }
@@ -292,6 +362,10 @@ fn native(table: &TableDef, column: usize, op: FilterOp, values: &[String]) -> O
         FilterOp::In => Some(Predicate::Any(
             values.iter().map(equal).collect::<Option<_>>()?,
         )),
+        FilterOp::WithinLast | FilterOp::WithinNext => Some(Predicate::All(vec![
+            compare(false, false, true, &values[0])?,
+            compare(true, true, false, &values[1])?,
+        ])),
         _ => None,
     }
 }

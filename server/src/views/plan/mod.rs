@@ -3,6 +3,7 @@
 //! [`mod@filter`] and [`search`] say which rows it holds, [`sort`] in which order.
 
 mod filter;
+mod relative;
 mod search;
 mod sort;
 
@@ -13,11 +14,13 @@ use sqlx::postgres::PgPool;
 use view_index::{OrderColumn, Predicate};
 
 use self::filter::Resolved;
+use self::relative::Relative;
 use self::search::Search;
 pub use self::sort::order_class;
 use super::answers::Answers;
 use crate::db::catalog::TableDef;
 use crate::db::query::Condition;
+use crate::db::relative::Bounds;
 use crate::limits::PLAN_TIMEOUT;
 
 /// A view, ready to be built. Two clients that ask for the same one get equal plans.
@@ -32,6 +35,12 @@ pub struct Plan {
     /// The filter with every value as PostgreSQL reads it.
     filter: Resolved,
     search: Option<Search>,
+    /// The filter's relative dates.
+    relatives: Vec<Relative>,
+    /// The second since 1970 that they stand at: not a part of what the view means.
+    second: i64,
+    /// Where each of them begins and ends then.
+    bounds: Vec<Bounds>,
 }
 
 impl Plan {
@@ -88,25 +97,35 @@ impl Plan {
         let filter = filter::read(spec.filter.as_ref(), table, pool).await?;
         let search = search::read(spec.search.as_deref(), table, pool).await?;
         let (search, highlight) = search.unzip();
-        let mut conditions = vec![filter.condition(table)];
-        conditions.extend(
-            search
-                .as_ref()
-                .map(|search: &Search| search.condition(table)),
-        );
-        Ok(Self {
-            condition: Condition::join(conditions, true),
+        let relatives = filter.relatives(table).into_iter().flatten().collect();
+        let plan = Self {
+            condition: Condition::default(),
             order,
             highlight,
             filter,
             search,
-        })
+            relatives,
+            second: 0,
+            bounds: Vec::new(),
+        };
+        let now = answers.clock().now();
+        plan.at(now, table, pool)
+            .await
+            .map_err(|error| unreadable(&error))
+    }
+
+    fn in_sql(&self, table: &TableDef) -> Condition {
+        let mut conditions = vec![self.filter.condition(table, &mut self.bounds.iter())];
+        let search = self.search.as_ref();
+        conditions.extend(search.map(|search| search.condition(table)));
+        Condition::join(conditions, true)
     }
 
     /// The filter and the search, to be evaluated here; what Rust does not evaluate becomes a condition
     /// of `answers`.
     pub fn predicate(&self, table: &TableDef, answers: &mut Answers) -> Predicate {
-        let filter = self.filter.predicate(table, answers);
+        let bounds = &mut self.bounds.iter();
+        let filter = self.filter.predicate(table, answers, bounds);
         match &self.search {
             None => filter,
             Some(search) => Predicate::All(vec![filter, search.predicate(table, answers)]),

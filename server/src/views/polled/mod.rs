@@ -28,7 +28,7 @@ use super::plan::{Plan, Refusal, columns};
 use super::table::{Command, Surroundings};
 use super::turn::Turn;
 use crate::db::catalog::{Catalog, TableDef};
-use crate::db::polls::{Look, PolledQuery};
+use crate::db::polls::Look;
 use crate::limits::FETCH_RETRY;
 
 /// The task of one table that is not live.
@@ -99,7 +99,9 @@ impl PolledTask {
                     let catalog = self.catalog.borrow_and_update().clone();
                     self.follow_catalog(&catalog).await
                 }
-                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.look_at_due(),
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    self.look_at_due().await
+                }
                 () = sleep(FETCH_RETRY), if !self.unplanned.is_empty() => {
                     for window in std::mem::take(&mut self.unplanned) {
                         self.show_or_refuse(window).await;
@@ -193,7 +195,7 @@ impl PolledTask {
     async fn plan(&self, window: &PolledWindow) -> Result<(Plan, Vec<usize>), Refusal> {
         let places = columns(&self.table, &window.columns)?;
         // Nothing is compared here, so what PostgreSQL says of conditions and orders need not be kept.
-        let mut answers = Answers::default();
+        let mut answers = Answers::new(self.around.clock.clone());
         let pool = &self.around.pool;
         let plan = Plan::new(&window.spec, &self.table, &mut answers, pool).await?;
         Ok((plan, places))
@@ -204,15 +206,10 @@ impl PolledTask {
         let view = match known {
             Some(view) => view,
             None => {
-                let order = if window.spec.sort.is_empty() && self.table.key.is_empty() {
-                    &[]
-                } else {
-                    plan.order.as_slice()
-                };
-                let query = PolledQuery::new(self.table.clone(), plan.condition.clone(), order);
+                let is_ordered = !window.spec.sort.is_empty() || !self.table.key.is_empty();
                 let is_foreign = self.table.kind == protocol::TableKind::Foreign;
                 self.next_view += 1;
-                let view = PolledView::new(plan, query, is_foreign);
+                let view = PolledView::new(plan, self.table.clone(), is_ordered, is_foreign);
                 self.views.entry(self.next_view).or_insert(view)
             }
         };
@@ -245,10 +242,17 @@ impl PolledTask {
         });
     }
 
-    fn look_at_due(&mut self) -> Next {
-        let now = Instant::now();
+    async fn look_at_due(&mut self) -> Next {
+        let (now, second) = (Instant::now(), self.around.clock.now());
         for (&id, view) in &mut self.views {
             if view.due().is_some_and(|due| due <= now) {
+                if view.plan.is_behind(second) {
+                    let later = view.plan.at(second, &self.table, &self.around.pool);
+                    match later.await {
+                        Ok(later) => view.replan(later, self.table.clone()),
+                        Err(error) => tracing::debug!(%error, "a view stays where it was"),
+                    }
+                }
                 let (query, places, is_slow) = view.ask();
                 let lanes = self.around.lanes.clone();
                 self.looks

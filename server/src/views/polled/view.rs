@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::lanes::{LookError, Looked};
 use super::window::PolledWindow;
+use crate::db::catalog::TableDef;
 use crate::db::polls::{Look, Place, PolledQuery};
 use crate::limits::{POLL_FAILURES_MAX, POLL_INTERVAL_MAX, POLL_PAUSE_FACTOR, POLL_SLOW};
 use crate::views::plan::Plan;
@@ -20,6 +21,8 @@ pub(super) type PolledViewId = u64;
 pub(super) struct PolledView {
     /// What it means.
     pub(super) plan: Plan,
+    /// Its rows have an order; else they come as PostgreSQL finds them.
+    is_ordered: bool,
     /// How PostgreSQL is asked for it.
     pub(super) query: Arc<PolledQuery>,
     /// Who shows it.
@@ -39,10 +42,11 @@ pub(super) struct PolledView {
 
 impl PolledView {
     /// A view that nobody has looked at.
-    pub(super) fn new(plan: Plan, query: PolledQuery, is_slow: bool) -> Self {
+    pub(super) fn new(plan: Plan, table: Arc<TableDef>, is_ordered: bool, is_slow: bool) -> Self {
         Self {
+            query: Arc::new(query(&plan, table, is_ordered)),
             plan,
-            query: Arc::new(query),
+            is_ordered,
             windows: Vec::new(),
             latest: Vec::new(),
             is_asked: false,
@@ -51,6 +55,12 @@ impl PolledView {
             is_slow,
             failures: 0,
         }
+    }
+
+    /// Looks at the view as it is at a later instant from now on.
+    pub(super) fn replan(&mut self, later: Plan, table: Arc<TableDef>) {
+        self.query = Arc::new(query(&later, table, self.is_ordered));
+        self.plan = later;
     }
 
     /// When the next look is due; `None` while one is under way, or nobody shows the view.
@@ -140,6 +150,15 @@ impl PolledView {
             }
         }
     }
+}
+
+fn query(plan: &Plan, table: Arc<TableDef>, is_ordered: bool) -> PolledQuery {
+    let order = if is_ordered {
+        plan.order.as_slice()
+    } else {
+        &[]
+    };
+    PolledQuery::new(table, plan.condition.clone(), order)
 }
 
 /// Overlapping and neighbouring ranges as one.

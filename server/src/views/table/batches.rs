@@ -30,6 +30,7 @@ impl TableTask {
         for answer in early {
             self.place_answer(answer).await;
         }
+        self.take_early_steps().await;
         self.show_unplanned().await;
         self.refresh_all();
     }
@@ -145,7 +146,7 @@ impl TableTask {
             return;
         }
         self.table = table;
-        self.answers = Answers::default();
+        self.answers = Answers::new(self.around.clock.clone());
         let views = std::mem::take(&mut self.views).into_values();
         for shown in views.flat_map(|mut view| std::mem::take(&mut view.windows)) {
             self.show_or_refuse(shown).await;

@@ -2,6 +2,7 @@
 
 mod answers;
 mod batches;
+mod clockwork;
 mod verdicts;
 mod windows;
 
@@ -17,15 +18,17 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use view_index::{Snapshot, TableChanges, Xid};
 
+use self::clockwork::Clockwork;
 use crate::changes::reader::Wake;
 use crate::changes::{Batch, Mark};
 use crate::db::catalog::TableDef;
 use crate::fanout::Router;
-use crate::limits::{FETCH_RETRY, PROGRESS_INTERVAL, VIEW_IDLE_MAX};
+use crate::limits::{CLOCK_INTERVAL, FETCH_RETRY, PROGRESS_INTERVAL, VIEW_IDLE_MAX};
 use crate::views::answers::Answers;
 use crate::views::budget::Budget;
 use crate::views::catalog_store::CatalogStore;
 use crate::views::client::{ClientRef, SessionId};
+use crate::views::clock::Clock;
 use crate::views::fetching::Answer;
 use crate::views::history::History;
 use crate::views::polled::lanes::Lanes;
@@ -70,6 +73,8 @@ pub struct Surroundings {
     pub router: Arc<Router>,
     /// To have the log read.
     pub wake: Arc<Wake>,
+    /// For relative dates.
+    pub clock: Clock,
 }
 
 /// One table's task.
@@ -88,6 +93,8 @@ pub struct TableTask {
     views: HashMap<ViewId, View>,
     next_view: ViewId,
     queries: JoinSet<Answer>,
+    /// Moves views along with time.
+    clockwork: Clockwork,
     /// Answers from a state that this table has not reached yet.
     early: Vec<Answer>,
     /// Windows that could not be planned because PostgreSQL was away; tried again when it is back.
@@ -105,16 +112,17 @@ impl TableTask {
             .map_or_else(|| Snapshot::new(0, 0, []), |m| m.snapshot.clone());
         let mut task = Self {
             history: History::new(floor),
-            around,
             table: turn.table,
             mark,
             feed,
             commands: turn.commands,
             own_commands: turn.own_commands,
-            answers: Answers::default(),
+            answers: Answers::new(around.clock.clone()),
+            around,
             views: HashMap::new(),
             next_view: 0,
             queries: JoinSet::new(),
+            clockwork: Clockwork::default(),
             early: Vec::new(),
             unplanned: Vec::new(),
             leaving: None,
@@ -131,6 +139,8 @@ impl TableTask {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut progress = interval(PROGRESS_INTERVAL);
         progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut seconds = interval(CLOCK_INTERVAL);
+        seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             if let Some(table) = self.leaving.take() {
                 let mut windows = std::mem::take(&mut self.unplanned);
@@ -153,6 +163,8 @@ impl TableTask {
                 }
                 _ = ticks.tick() => self.drop_unused(),
                 _ = progress.tick(), if self.is_charting() => self.tell_progress(),
+                _ = seconds.tick(), if self.has_clockwork() => self.begin_steps(),
+                Some(Ok(step)) = self.clockwork.queries.join_next() => self.take_step(step).await,
                 () = sleep(FETCH_RETRY), if !self.unplanned.is_empty() => self.show_unplanned().await,
             }
         }
