@@ -115,6 +115,9 @@ impl Chart {
         let Some(target) = self.target(list, order) else {
             return Ok(false);
         };
+        if !self.is_known_around(list, order, target) {
+            return Ok(false);
+        }
         let blocks = self.part(list, order, target)?;
         if let Some(divided) = list.get(target)
             && divided.is_counted()
@@ -141,6 +144,35 @@ impl Chart {
         candidates
             .max_by_key(|(_, block)| (!block.is_counted(), block.count))
             .map(|(index, _)| index)
+    }
+
+    /// Whether it is known what the chart has besides a block. It is not if what was loaded in the meantime
+    /// was let go again, and joined to a block that lies across an end of the chart's range, or only counted
+    /// although the chart lists keys.
+    fn is_known_around(&self, list: &BlockList, order: &Order, target: usize) -> bool {
+        let is_listed = self.is_listed();
+        list.iter().enumerate().all(|(index, block)| {
+            let next = list.get(index + 1).map(|next| &next.lower);
+            let upper = self.upper.as_ref();
+            let is_before = next.is_some_and(|next| next.is_at_or_before(order, &self.lower));
+            let is_behind = upper.is_some_and(|upper| upper.is_at_or_before(order, &block.lower));
+            if index == target || is_before || is_behind {
+                return true;
+            }
+            let begins_inside = self.lower.is_at_or_before(order, &block.lower);
+            let ends_inside = match (upper, next) {
+                (None, _) => true,
+                (Some(upper), Some(next)) => next.is_at_or_before(order, upper),
+                (Some(_), None) => false,
+            };
+            match block.content {
+                Content::Loaded(_) => true,
+                Content::Listed(_) => begins_inside && ends_inside,
+                Content::Counted | Content::Uncounted { .. } => {
+                    begins_inside && ends_inside && !is_listed
+                }
+            }
+        })
     }
 
     /// The part of the chart that falls into a block of the list. The rows of the chart that stand before
@@ -203,7 +235,7 @@ impl Chart {
                         known.keys.push(loaded.row.key.clone());
                     }
                 }
-                // It begins inside if it is inside at all: a chart's bounds divide only loaded blocks.
+                // No such block lies across an end of the chart's range.
                 _ if !self.lower.is_at_or_before(order, &block.lower) => {}
                 _ if self
                     .upper

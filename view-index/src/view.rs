@@ -213,11 +213,24 @@ impl ViewIndex {
                         bound: self.blocks.get(first)?.lower.clone(),
                         skipped: from - start,
                     },
-                    count: gap.end.saturating_add(margin) - from,
+                    count: self.unlisted_until(index, gap.end.saturating_add(margin)) - from,
                     position: from,
                 })
             }
         }
+    }
+
+    /// How far rows can be asked for by their positions, from a block on: a block that lists its keys cannot
+    /// be divided, so it is asked for by itself.
+    fn unlisted_until(&self, index: usize, end: u64) -> u64 {
+        let is_listed = |at: &usize| {
+            let block = self.blocks.get(*at);
+            block.is_some_and(|block| matches!(block.content, Content::Listed(_)))
+        };
+        (index..self.blocks.len())
+            .take_while(|&at| self.blocks.start_of(at) < end)
+            .find(is_listed)
+            .map_or(end, |at| self.blocks.start_of(at))
     }
 
     /// The listed blocks from one on, as far as `end`.

@@ -24,7 +24,7 @@ const RESTLESSNESS: Duration = Duration::from_millis(120);
 const START_SLACK: u64 = 100;
 
 /// How often a window is asked for at the view's end.
-const FROM_END: f64 = 0.0;
+const FROM_END: f64 = 0.12;
 
 /// What the client holds. Written from the protocol's documentation alone.
 #[derive(Clone, Debug, Default)]
