@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::http::health::VERSION;
 use crate::http::origin::Origin;
-use crate::limits::{POLL_INTERVAL, POOL_SIZE, VIEW_MEMORY_MIB};
+use crate::limits::{EXPENSIVE_COST, POLL_INTERVAL, POOL_SIZE, VIEW_MEMORY_MIB};
 use crate::{Database, Demo, ServerOptions};
 
 /// Products that the demo starts with.
@@ -105,6 +105,10 @@ pub struct Data {
     #[arg(long, env = "ROWCAST_VIEW_MEMORY", default_value_t = VIEW_MEMORY_MIB, value_name = "MIB",
           value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     pub view_memory: u32,
+    /// What opening a view may cost before the viewer must say that it is meant, in the planner's units (sorting a
+    /// million rows without an index costs about 200,000); 0 for no limit.
+    #[arg(long, env = "ROWCAST_EXPENSIVE_COST", default_value_t = EXPENSIVE_COST, value_name = "COST")]
+    pub expensive_cost: u64,
     /// Install and fill the demo tables in the database of DATABASE_URL too.
     #[arg(long, env = "ROWCAST_DEMO")]
     pub demo: bool,
@@ -134,6 +138,7 @@ impl Config {
             pool_size,
             poll_seconds,
             view_memory,
+            expensive_cost,
             demo,
             seed_products,
         } = self.data;
@@ -153,6 +158,7 @@ impl Config {
             pool_size,
             poll_interval: Duration::from_secs(poll_seconds),
             view_memory_mib: view_memory,
+            expensive_cost,
             redis_url: set(redis_url),
             demo,
             allowed_origins: self.network.allowed_origin,

@@ -218,6 +218,25 @@ pub const SERVED_FIRST_COST_MAX: f64 = 50_000.0;
 pub const WALK_COST_RATIO_MAX: f64 = 4.0;
 /// Rows that are sorted at once without a word about it, where an index finds them.
 pub const FOUND_ROWS_MAX: f64 = 10_000.0;
+/// What it costs to read a row that an index names, in the planner's units, when no other row of its page is read.
+pub const ROW_READ_COST: f64 = 4.0;
+/// A view whose first rows cost more is not opened before the client says that it is meant, in the planner's
+/// units: sorting about four million rows costs as much.
+pub const EXPENSIVE_COST: u64 = 1_000_000;
+/// Rows that are made up and counted once, to see how fast the server is.
+pub const PROBE_ROWS: u32 = 200_000;
+/// Openings of views whose time is remembered, to translate the planner's units into time.
+pub const CALIBRATION_SAMPLES: usize = 32;
+/// Views whose advice is worked out at the same time.
+pub const ADVICE_AT_ONCE: usize = 2;
+/// Views whose advice is remembered.
+pub const ADVICE_REMEMBERED_MAX: usize = 512;
+/// How long it is: indexes come and go without a word to the server.
+pub const ADVICE_AGE_MAX: Duration = Duration::from_secs(60);
+/// Columns in an index, as PostgreSQL has it.
+pub const INDEX_COLUMNS_MAX: usize = 32;
+/// Bytes of a name, as PostgreSQL has it.
+pub const NAME_BYTES_MAX: usize = 63;
 
 // ---- HTTP ----
 

@@ -21,8 +21,8 @@ use crate::http::origin::{Origin, OriginPolicy};
 use crate::http::serve::serve;
 use crate::http::web_files::WebFiles;
 use crate::limits::{
-    DRAIN_TIMEOUT, ENGINE_STOP_TIMEOUT, LIVE_PATIENCE, POLL_INTERVAL, POOL_CLOSE_TIMEOUT,
-    POOL_SIZE, POSTGRES_STOP_TIMEOUT, VIEW_MEMORY_MIB,
+    DRAIN_TIMEOUT, ENGINE_STOP_TIMEOUT, EXPENSIVE_COST, LIVE_PATIENCE, POLL_INTERVAL,
+    POOL_CLOSE_TIMEOUT, POOL_SIZE, POSTGRES_STOP_TIMEOUT, VIEW_MEMORY_MIB,
 };
 use crate::postgres_keeper;
 use crate::router::router;
@@ -51,6 +51,8 @@ pub struct ServerOptions {
     pub allowed_origins: Vec<Origin>,
     /// The folder with the web viewer.
     pub web_dir: PathBuf,
+    /// What a view may cost, in the planner's units, before a client must say that it is meant; 0 for anything.
+    pub expensive_cost: u64,
     /// For tests: see [`SnapshotHook`].
     pub hook: Option<SnapshotHook>,
     /// For relative dates; tests set it.
@@ -71,6 +73,7 @@ impl ServerOptions {
             demo: None,
             allowed_origins: Vec::new(),
             web_dir: PathBuf::from("target/web-dist"),
+            expensive_cost: EXPENSIVE_COST,
             hook: None,
             clock: Clock::default(),
             sabotage: None,
@@ -227,6 +230,7 @@ pub async fn start(
         redis_url: options.redis_url,
         poll_interval: options.poll_interval,
         view_memory_mib: options.view_memory_mib,
+        expensive_cost: options.expensive_cost,
         hook: options.hook,
         clock: options.clock,
         sabotage: options.sabotage,

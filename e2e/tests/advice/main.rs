@@ -3,5 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod messages;
 mod serving;
+mod suggestions;
 mod support;

@@ -6,15 +6,15 @@
 //! asked for the plans of the queries that the view is made of, and their nodes are read.
 
 use sqlx::postgres::{PgConnection, PgPool};
-use sqlx::{AssertSqlSafe, Executor};
+use sqlx::{AssertSqlSafe, Executor, Postgres, Transaction};
 use view_index::OrderColumn;
 
 use super::catalog::TableDef;
 use super::explain::{PlanNode, explain};
 use super::query::{Condition, order_by};
 use crate::limits::{
-    ADVICE_FIRST_ROWS, ADVICE_TIMEOUT, FOUND_ROWS_MAX, SERVED_FIRST_COST_MAX, SMALL_COST_MAX,
-    WALK_COST_RATIO_MAX,
+    ADVICE_FIRST_ROWS, ADVICE_TIMEOUT, FOUND_ROWS_MAX, PROBE_ROWS, SERVED_FIRST_COST_MAX,
+    SMALL_COST_MAX, WALK_COST_RATIO_MAX,
 };
 
 /// What counts as small and as served, in the planner's cost units and in rows.
@@ -85,6 +85,13 @@ pub struct Walk {
     pub cost: f64,
 }
 
+impl Walk {
+    /// Whether every row read is one of the view, in its place.
+    pub fn is_whole(&self) -> bool {
+        !self.residual && self.presorted.is_none()
+    }
+}
+
 impl Serving {
     /// Whether an index serves the view, or none is needed.
     pub fn is_served(&self) -> bool {
@@ -93,9 +100,9 @@ impl Serving {
 
     /// Whether to walk along the index (keyset hops) rather than to sort the keys once.
     pub fn by_hops(&self) -> bool {
+        let walks = |walk: &Walk| walk.is_whole() || walk.cost <= self.cost * WALK_COST_RATIO_MAX;
         match self.verdict {
-            Verdict::Ordered => true,
-            Verdict::Small => self.walk.as_ref().is_some_and(|walk| !walk.residual),
+            Verdict::Ordered | Verdict::Small => self.walk.as_ref().is_some_and(walks),
             Verdict::Found | Verdict::Unserved => false,
         }
     }
@@ -112,15 +119,63 @@ pub async fn serving(
     order: &[OrderColumn],
     thresholds: &Thresholds,
 ) -> Result<Serving, sqlx::Error> {
-    let begin = format!(
-        "BEGIN READ ONLY; SET LOCAL statement_timeout = '{} ms'",
-        ADVICE_TIMEOUT.as_millis()
-    );
-    let mut transaction = pool.begin_with(AssertSqlSafe(begin)).await?;
+    let mut transaction = begin(pool).await?;
     let asked = Asked::new(table, filter, order);
     let plans = plans(&mut transaction, &asked).await?;
     transaction.rollback().await?;
     Ok(judge(&plans, thresholds))
+}
+
+/// How many rows of a table each of these conditions keeps, by the planner's estimate.
+///
+/// # Errors
+/// As for [`serving`].
+pub async fn estimated_rows(
+    pool: &PgPool,
+    table: &TableDef,
+    conditions: &[Condition],
+) -> Result<Vec<f64>, sqlx::Error> {
+    let mut transaction = begin(pool).await?;
+    let mut rows = Vec::new();
+    for condition in conditions {
+        let sql = format!(
+            "SELECT FROM {} AS t WHERE {}",
+            table.sql_name, condition.sql
+        );
+        rows.push(
+            explain(&mut transaction, &sql, &condition.params)
+                .await?
+                .rows,
+        );
+    }
+    transaction.rollback().await?;
+    Ok(rows)
+}
+
+async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    let begin = format!(
+        "BEGIN READ ONLY; SET LOCAL statement_timeout = '{} ms'",
+        ADVICE_TIMEOUT.as_millis()
+    );
+    pool.begin_with(AssertSqlSafe(begin)).await
+}
+
+/// How long the planner's units take on this server, measured on rows that PostgreSQL makes up: a unit's
+/// time in microseconds. It is where estimates start from, before any view has been opened.
+///
+/// # Errors
+/// If PostgreSQL cannot be asked.
+pub async fn probe(pool: &PgPool) -> Result<f64, sqlx::Error> {
+    let mut transaction = begin(pool).await?;
+    let sql = format!("SELECT count(*) FROM generate_series(1, {PROBE_ROWS})");
+    let cost = explain(&mut transaction, &sql, &[]).await?.cost;
+    let began = std::time::Instant::now();
+    sqlx::query(AssertSqlSafe(sql))
+        .fetch_one(&mut *transaction)
+        .await?;
+    let took = began.elapsed();
+    transaction.rollback().await?;
+    Ok(took.as_secs_f64() * 1e6 / cost.max(1.0))
 }
 
 /// The queries whose plans are asked for.
@@ -181,19 +236,18 @@ fn judge(plans: &Plans, thresholds: &Thresholds) -> Serving {
     });
     let (cost, first_cost) = (plans.best.cost, plans.first.cost);
     let quick_first = first_cost <= thresholds.first_cost;
-    let walks_well = walk.as_ref().is_some_and(|walk| {
-        let whole = !walk.residual && walk.presorted.is_none();
-        whole || (quick_first && walk.cost <= cost * WALK_COST_RATIO_MAX)
-    });
+    let walks_whole = walk.as_ref().is_some_and(Walk::is_whole);
     // A small table has indexes too, but reading all of it is what PostgreSQL does.
     let is_small = cost.max(first_cost) <= thresholds.small_cost;
     let reads_all = indexes_of(&plans.best).is_empty();
-    let verdict = if walks_well && !(is_small && reads_all) {
+    let verdict = if walks_whole && !(is_small && reads_all) {
         Verdict::Ordered
     } else if plans.best.rows <= thresholds.found_rows && is_found(&plans.best) {
         Verdict::Found
     } else if is_small {
         Verdict::Small
+    } else if walk.is_some() && quick_first {
+        Verdict::Ordered
     } else {
         Verdict::Unserved
     };

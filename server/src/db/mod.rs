@@ -5,12 +5,14 @@
 pub mod advice;
 pub mod asks;
 pub mod bounded;
+pub mod build_index;
 pub mod catalog;
 pub mod charting;
 pub mod constants;
 pub mod decode;
 pub mod edit;
 pub mod explain;
+pub mod indexes;
 pub mod keyset;
 pub mod log;
 pub mod polls;

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::advice::Advisor;
 use super::budget::Budget;
 use super::catalog_store::CatalogStore;
 use super::clock::Clock;
@@ -41,6 +42,8 @@ pub struct EngineOptions {
     pub poll_interval: Duration,
     /// Memory for the views' divisions, in MiB.
     pub view_memory_mib: u32,
+    /// What a view may cost before a client must say that it is meant, in the planner's units; 0 for anything.
+    pub expensive_cost: u64,
     /// For tests.
     pub hook: Option<SnapshotHook>,
     /// For relative dates.
@@ -128,6 +131,7 @@ impl Engine {
         Ok(Arc::new(Self {
             edits: room(EDIT_SHARE),
             around: Surroundings {
+                advisor: Arc::new(Advisor::new(options.pool.clone(), options.expensive_cost)),
                 fetches: room(FETCH_SHARE),
                 charts: Arc::new(Semaphore::new(CHARTS_MAX)),
                 lanes: Arc::new(Lanes::new(options.polls)),

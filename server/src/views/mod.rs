@@ -6,6 +6,7 @@
 //! late: queries whose snapshot is older than the table's state, and clients that reconnect. Tables that are not
 //! live have a task of another kind ([`polled`]); [`turn`] lets the two follow each other.
 
+pub mod advice;
 pub mod answers;
 pub mod budget;
 pub mod catalog_store;

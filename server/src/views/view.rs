@@ -68,6 +68,8 @@ pub struct ClientWindow {
     pub spec: ViewSpec,
     /// The columns it asked for, by name; empty for all.
     pub columns: Vec<String>,
+    /// Opened even if it is expensive.
+    pub allow_expensive: bool,
     /// Edits made in it that the view does not contain yet.
     pub edits: Vec<(EditId, Xid)>,
     /// What the client holds from an earlier socket.

@@ -1,5 +1,6 @@
 //! One table's task: its views, their windows, and the state they all stand at.
 
+mod advice;
 mod answers;
 mod batches;
 mod clockwork;
@@ -24,6 +25,7 @@ use crate::changes::{Batch, Mark};
 use crate::db::catalog::TableDef;
 use crate::fanout::Router;
 use crate::limits::{CLOCK_INTERVAL, FETCH_RETRY, PROGRESS_INTERVAL, VIEW_IDLE_MAX};
+use crate::views::advice::Advisor;
 use crate::views::answers::Answers;
 use crate::views::budget::Budget;
 use crate::views::catalog_store::CatalogStore;
@@ -71,6 +73,8 @@ pub struct Surroundings {
     pub catalog: Arc<CatalogStore>,
     /// Where batches come from.
     pub router: Arc<Router>,
+    /// Knows what views cost.
+    pub advisor: Arc<Advisor>,
     /// To have the log read.
     pub wake: Arc<Wake>,
     /// For relative dates.

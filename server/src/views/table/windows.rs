@@ -62,6 +62,7 @@ impl TableTask {
             window,
             spec: open.view,
             columns: open.columns,
+            allow_expensive: open.allow_expensive,
             edits: Vec::new(),
             resume,
             resume_waited: false,
@@ -71,7 +72,13 @@ impl TableTask {
 
     pub(super) async fn show_or_refuse(&mut self, shown: ClientWindow) {
         match self.plan(&shown).await {
-            Ok((plan, places)) => self.show(shown, plan, places),
+            Ok((plan, places)) => match self.too_expensive(&shown, &plan).await {
+                None => self.show(shown, plan, places),
+                Some(message) => {
+                    let window = Some(shown.window.id());
+                    shown.client.refuse(ErrorCode::Expensive, message, window);
+                }
+            },
             Err(refusal) if refusal.code == ErrorCode::DatabaseUnavailable => {
                 self.unplanned.push(shown);
             }
@@ -108,6 +115,7 @@ impl TableTask {
         let id = self.view_of(plan);
         if let Some(view) = self.views.get_mut(&id) {
             view.unused_since = None;
+            self.around.advise(&self.table, &view.plan, &shown);
             view.windows.push(shown);
         }
         self.refresh(id, None);
