@@ -7,9 +7,13 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::db::timeouts::Timeouts;
 use crate::http::health::VERSION;
 use crate::http::origin::Origin;
-use crate::limits::{EXPENSIVE_COST, POLL_INTERVAL, POOL_SIZE, VIEW_MEMORY_MIB};
+use crate::limits::{
+    CATALOGUE_TIMEOUT, CHART_TIMEOUT, EDIT_TIMEOUT, EXPENSIVE_COST, EXPORT_TIMEOUT, POLL_INTERVAL,
+    POOL_SIZE, QUERY_TIMEOUT, SUMMARY_TIMEOUT, VIEW_MEMORY_MIB,
+};
 use crate::{Database, Demo, ServerOptions};
 
 /// Products that the demo starts with.
@@ -32,6 +36,9 @@ pub struct Config {
     /// Where the data is.
     #[command(flatten)]
     pub data: Data,
+    /// How long queries may take.
+    #[command(flatten)]
+    pub query_limits: QueryLimits,
     /// What the log looks like; RUST_LOG chooses what is in it (such as `info`,
     /// `server=debug,info`).
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t = LogFormat::Pretty)]
@@ -117,6 +124,48 @@ pub struct Data {
     pub seed_products: u64,
 }
 
+/// How long a query may take in PostgreSQL, by what it is for, in seconds.
+#[derive(Clone, Debug, Args)]
+pub struct QueryLimits {
+    /// Seconds that a query for rows may take that somebody waits for.
+    #[arg(long, env = "ROWCAST_TIMEOUT_ROWS", default_value_t = QUERY_TIMEOUT.as_secs(), value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub timeout_rows: u64,
+    /// Seconds that a statement may take that counts a view, in the background.
+    #[arg(long, env = "ROWCAST_TIMEOUT_COUNT", default_value_t = CHART_TIMEOUT.as_secs(), value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub timeout_count: u64,
+    /// Seconds that a query for groups, totals or distinct values may take.
+    #[arg(long, env = "ROWCAST_TIMEOUT_SUMMARY", default_value_t = SUMMARY_TIMEOUT.as_secs(), value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub timeout_summary: u64,
+    /// Seconds that an export may take.
+    #[arg(long, env = "ROWCAST_TIMEOUT_EXPORT", default_value_t = EXPORT_TIMEOUT.as_secs(), value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub timeout_export: u64,
+    /// Seconds that writing a row may take, the wait for its lock included.
+    #[arg(long, env = "ROWCAST_TIMEOUT_EDIT", default_value_t = EDIT_TIMEOUT.as_secs(), value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub timeout_edit: u64,
+    /// Seconds that reading what tables there are may take.
+    #[arg(long, env = "ROWCAST_TIMEOUT_CATALOGUE", default_value_t = CATALOGUE_TIMEOUT.as_secs(), value_name = "SECONDS",
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub timeout_catalogue: u64,
+}
+
+impl QueryLimits {
+    fn timeouts(&self) -> Timeouts {
+        Timeouts {
+            first_rows: Duration::from_secs(self.timeout_rows),
+            count: Duration::from_secs(self.timeout_count),
+            summary: Duration::from_secs(self.timeout_summary),
+            export: Duration::from_secs(self.timeout_export),
+            edit: Duration::from_secs(self.timeout_edit),
+            catalogue: Duration::from_secs(self.timeout_catalogue),
+        }
+    }
+}
+
 /// What the log looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -159,6 +208,7 @@ impl Config {
             poll_interval: Duration::from_secs(poll_seconds),
             view_memory_mib: view_memory,
             expensive_cost,
+            timeouts: self.query_limits.timeouts(),
             redis_url: set(redis_url),
             demo,
             allowed_origins: self.network.allowed_origin,

@@ -182,6 +182,14 @@ pub const DATABASE_START_PATIENCE: Duration = Duration::from_secs(60);
 pub const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Statements that take longer are named in the log.
 pub const SLOW_STATEMENT: Duration = Duration::from_secs(20);
+/// How long a query for groups, totals or distinct values may take.
+pub const SUMMARY_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a statement of an export may take.
+pub const EXPORT_TIMEOUT: Duration = Duration::from_secs(3_600);
+/// How long writing a row may take, the wait for its lock included.
+pub const EDIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long reading what tables there are may take.
+pub const CATALOGUE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a query may wait for a lock, such as an edit of a row that somebody else has locked.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// The share of the pool that fetches of rows may take; the rest is for what is quick.

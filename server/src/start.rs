@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::changes::Sabotage;
 use crate::changes::SnapshotHook;
 use crate::db::pool::{self, PoolError};
+use crate::db::timeouts::Timeouts;
 use crate::http::health::Health;
 use crate::http::origin::{Origin, OriginPolicy};
 use crate::http::serve::serve;
@@ -53,6 +54,8 @@ pub struct ServerOptions {
     pub web_dir: PathBuf,
     /// What a view may cost, in the planner's units, before a client must say that it is meant; 0 for anything.
     pub expensive_cost: u64,
+    /// How long queries may take.
+    pub timeouts: Timeouts,
     /// For tests: see [`SnapshotHook`].
     pub hook: Option<SnapshotHook>,
     /// For relative dates; tests set it.
@@ -74,6 +77,7 @@ impl ServerOptions {
             allowed_origins: Vec::new(),
             web_dir: PathBuf::from("target/web-dist"),
             expensive_cost: EXPENSIVE_COST,
+            timeouts: Timeouts::default(),
             hook: None,
             clock: Clock::default(),
             sabotage: None,
@@ -218,7 +222,7 @@ pub async fn start(
         }
     };
     let direct = pool::listener_config(&database_url)?;
-    let pool = pool::connect(&database_url, options.pool_size).await?;
+    let pool = pool::connect(&database_url, options.pool_size, options.timeouts).await?;
     prepare(&pool, &database_url, options.demo).await?;
 
     let [accepting, sessions, engine, keeper] =
@@ -231,6 +235,7 @@ pub async fn start(
         poll_interval: options.poll_interval,
         view_memory_mib: options.view_memory_mib,
         expensive_cost: options.expensive_cost,
+        timeouts: options.timeouts,
         hook: options.hook,
         clock: options.clock,
         sabotage: options.sabotage,

@@ -7,3 +7,4 @@ mod messages;
 mod serving;
 mod suggestions;
 mod support;
+mod timeouts;

@@ -4,9 +4,9 @@ use e2e::{RawSocket, TestServer};
 use protocol::{Advice, ClientMsg, CloseWindow, ErrorCode, OpenWindow, ServedVerdict, ServerMsg};
 use server::ServerOptions;
 
-use crate::support::{database, spec};
+use crate::support::{database, more_rows, spec};
 
-fn open(window: u32, view: &str, allow_expensive: bool) -> ClientMsg {
+pub(crate) fn open(window: u32, view: &str, allow_expensive: bool) -> ClientMsg {
     ClientMsg::Open(OpenWindow {
         window,
         generation: 0,
@@ -50,9 +50,7 @@ async fn a_window_is_told_what_serves_it_and_what_would() {
     assert!((50_000..70_000).contains(&estimated), "{served:?}");
 
     // Sorting these rows costs 6,000 units or so: slow enough to say so only for a larger table.
-    database
-        .execute("INSERT INTO orders SELECT id + 100000, tenant, \"placed At\", price, name, note, stage, gift, brand FROM orders; ANALYZE orders")
-        .await;
+    database.execute(&more_rows()).await;
     socket.send(&open(2, BY_NAME, false)).await;
     let unserved = advice(&mut socket, 2).await;
     assert_eq!(unserved.served_by.verdict, ServedVerdict::Unserved);
@@ -74,9 +72,7 @@ async fn an_expensive_view_is_opened_when_that_is_meant() {
         ..TestServer::options(&database)
     };
     // The verdict of a table of this size is `small` unless it is made to cost more.
-    database
-        .execute("INSERT INTO orders SELECT id + 100000, tenant, \"placed At\", price, name, note, stage, gift, brand FROM orders; ANALYZE orders")
-        .await;
+    database.execute(&more_rows()).await;
     let server = TestServer::with(options).await;
     let mut socket = RawSocket::connect(&server.socket_url()).await;
     socket.send(&open(1, BY_NAME, false)).await;

@@ -38,6 +38,13 @@ pub(crate) fn orders() -> String {
     )
 }
 
+/// As many again: enough to be slow by the server's own thresholds.
+pub(crate) fn more_rows() -> String {
+    "INSERT INTO orders SELECT id + 100000, tenant, \"placed At\", price, name, note, stage, gift, \
+     brand FROM orders; ANALYZE orders"
+        .to_owned()
+}
+
 /// A database with the table, watched, vacuumed and analysed after `more` was run.
 pub(crate) async fn database(more: &str) -> (TestDatabase, PgPool) {
     let database = TestDatabase::new().await;

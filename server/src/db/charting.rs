@@ -13,7 +13,8 @@ use super::decode::row_from_json;
 use super::keyset::{Place, before, behind, is_uniform, select_behind};
 use super::query::{Condition, order_by};
 use super::rows::{FetchError, Source};
-use crate::limits::{CHART_TIMEOUT, LISTED_KEY_BYTES, WALK_COST_FACTOR};
+use super::timeouts::QueryClass;
+use crate::limits::{LISTED_KEY_BYTES, WALK_COST_FACTOR};
 
 /// A view's division, as one transaction saw it.
 #[derive(Debug)]
@@ -151,10 +152,9 @@ impl Walk<'_> {
     async fn run(&self, connection: &mut PoolConnection<Postgres>) -> Result<Charted, ChartError> {
         let mut transaction = connection.begin().await?;
         let settings = format!(
-            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; \
-             SET LOCAL statement_timeout = '{} ms'; SET LOCAL jit = off; \
-             SET LOCAL cursor_tuple_fraction = 1",
-            CHART_TIMEOUT.as_millis()
+            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off; \
+             SET LOCAL cursor_tuple_fraction = 1; {}",
+            QueryClass::Count.set_local()
         );
         sqlx::raw_sql(AssertSqlSafe(settings))
             .execute(&mut *transaction)

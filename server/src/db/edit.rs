@@ -7,6 +7,7 @@ use view_index::Xid;
 
 use super::asks::value_of;
 use super::catalog::{ColumnDef, TableDef};
+use super::timeouts::{QueryClass, begin};
 
 /// What became of an edit, and in which transaction if it was written.
 #[derive(Debug)]
@@ -66,7 +67,13 @@ pub async fn compare_and_set(
     for value in key {
         query = query.bind(value.to_postgres_text());
     }
-    match query.fetch_optional(pool).await {
+    let mut transaction = begin(pool, QueryClass::Edit).await?;
+    let written = match query.fetch_optional(&mut *transaction).await {
+        // What is deferred to the end may still refuse it.
+        Ok(written) => transaction.commit().await.map(|()| written),
+        Err(error) => Err(error),
+    };
+    match written {
         Ok(Some(row)) => {
             let xid: String = row.try_get(0)?;
             Ok(Edited {
@@ -145,7 +152,14 @@ fn refusal(error: sqlx::Error) -> Result<EditOutcome, sqlx::Error> {
         // Integrity constraints, and what a trigger raised.
         [b'2', b'3', ..] | [b'P', b'0', ..] => ErrorCode::EditRejected,
         b"42501" | b"428C9" => ErrorCode::NotEditable,
-        b"55P03" | b"57014" => ErrorCode::QueryTimeout,
+        b"55P03" | b"57014" => {
+            return Ok(EditOutcome::Rejected {
+                code: ErrorCode::QueryTimeout,
+                message: "the row could not be written in time: another transaction holds it, or a trigger is \
+                          slow; nothing was written, try again"
+                    .to_owned(),
+            });
+        }
         _ => return Err(error),
     };
     Ok(EditOutcome::Rejected {

@@ -22,4 +22,5 @@ pub mod relative;
 pub mod rows;
 pub mod search;
 pub mod seek;
+pub mod timeouts;
 pub mod write;

@@ -3,11 +3,11 @@
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Executor};
 
+use super::timeouts::Timeouts;
 use crate::limits::{
     CONNECT_TIMEOUT, DATABASE_START_PATIENCE, DIRECT_CONNECTIONS, IDLE_IN_TRANSACTION_TIMEOUT,
     KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_RETRIES, LOCK_TIMEOUT, POLL_CONNECTIONS,
-    POLL_TIMEOUT, POOL_ACQUIRE_TIMEOUT, QUERY_TIMEOUT, RECONNECT_BACKOFF, SLOW_STATEMENT,
-    TCP_USER_TIMEOUT,
+    POLL_TIMEOUT, POOL_ACQUIRE_TIMEOUT, RECONNECT_BACKOFF, SLOW_STATEMENT, TCP_USER_TIMEOUT,
 };
 
 /// How every connection calls itself in `pg_stat_activity`.
@@ -123,7 +123,7 @@ pub enum PoolError {
 ///
 /// # Errors
 /// Each says what to do.
-pub async fn connect(url: &str, size: u32) -> Result<PgPool, PoolError> {
+pub async fn connect(url: &str, size: u32, timeouts: Timeouts) -> Result<PgPool, PoolError> {
     let options = connect_options(url)?;
     let address = address(&options);
     let mut first = connect_patiently(&options, &address).await?;
@@ -132,8 +132,9 @@ pub async fn connect(url: &str, size: u32) -> Result<PgPool, PoolError> {
     let open = PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(POOL_ACQUIRE_TIMEOUT)
-        .after_connect(|connection, _| {
-            Box::pin(async move { connection.execute(session_settings()).await.map(drop) })
+        .after_connect(move |connection, _| {
+            let settings = session_settings(&timeouts);
+            Box::pin(async move { connection.execute(settings).await.map(drop) })
         })
         .connect_with(options)
         .await;
@@ -158,7 +159,8 @@ pub fn connect_for_polls(url: &str) -> Result<PgPool, PoolError> {
         .after_connect(move |connection, _| {
             let settings = settings.clone();
             Box::pin(async move {
-                connection.execute(session_settings()).await?;
+                let timeouts = Timeouts::default();
+                connection.execute(session_settings(&timeouts)).await?;
                 connection
                     .execute(sqlx::AssertSqlSafe(settings))
                     .await
@@ -227,10 +229,10 @@ pub fn fixed_settings() -> String {
 
 /// What is set on every connection of the pool. The server looks after its end of the connection
 /// too, so that a client that vanished does not keep a transaction open.
-fn session_settings() -> sqlx::AssertSqlSafe<String> {
+fn session_settings(timeouts: &Timeouts) -> sqlx::AssertSqlSafe<String> {
     let mut sql = fixed_settings();
+    sql.push_str(&timeouts.session_settings());
     let limits = [
-        ("statement_timeout", QUERY_TIMEOUT),
         ("lock_timeout", LOCK_TIMEOUT),
         (
             "idle_in_transaction_session_timeout",

@@ -24,6 +24,7 @@ use crate::changes::listener::listen;
 use crate::changes::reader::{Reader, SnapshotHook, Wake, now_micros};
 use crate::db::catalog::TableDef;
 use crate::db::log::database_identity;
+use crate::db::timeouts::Timeouts;
 use crate::fanout::{Relay, Router};
 use crate::limits::{CHARTS_MAX, EDIT_SHARE, FETCH_SHARE, TABLE_COMMAND_QUEUE};
 
@@ -44,6 +45,8 @@ pub struct EngineOptions {
     pub view_memory_mib: u32,
     /// What a view may cost before a client must say that it is meant, in the planner's units; 0 for anything.
     pub expensive_cost: u64,
+    /// How long queries may take, as the pool's connections have it.
+    pub timeouts: Timeouts,
     /// For tests.
     pub hook: Option<SnapshotHook>,
     /// For relative dates.
@@ -131,6 +134,7 @@ impl Engine {
         Ok(Arc::new(Self {
             edits: room(EDIT_SHARE),
             around: Surroundings {
+                timeouts: options.timeouts,
                 advisor: Arc::new(Advisor::new(options.pool.clone(), options.expensive_cost)),
                 fetches: room(FETCH_SHARE),
                 charts: Arc::new(Semaphore::new(CHARTS_MAX)),

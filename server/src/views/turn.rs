@@ -150,6 +150,8 @@ impl From<MovingWindow> for ClientWindow {
             window,
             spec: moving.spec,
             columns: moving.columns,
+            // It was open, so it stays open.
+            allow_expensive: true,
             edits: moving.edits,
             resume: None,
             resume_waited: false,

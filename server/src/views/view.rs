@@ -12,6 +12,7 @@ use view_index::{
     Xid,
 };
 
+use super::advice::opening::Opening;
 use super::client::{ClientRef, SessionId};
 use super::fetching::{Asked, Question};
 use super::history::History;
@@ -41,6 +42,8 @@ pub struct View {
     questions: u64,
     /// Why the view cannot be counted.
     uncountable: Option<String>,
+    /// What opening it took.
+    pub opening: Opening,
     /// Who shows it.
     pub windows: Vec<ClientWindow>,
     /// Since when nobody does.
@@ -90,6 +93,7 @@ impl View {
             under_way: Vec::new(),
             questions: 0,
             uncountable: None,
+            opening: Opening::default(),
             windows: Vec::new(),
             unused_since: Some(Instant::now()),
         }

@@ -12,9 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::{Liveness, Privileges, TableInfo, TableKind, TableSchema};
-use sqlx::Row;
 use sqlx::postgres::{PgPool, PgRow};
+use sqlx::{AssertSqlSafe, Row};
 
+use super::timeouts::QueryClass;
 use crate::limits::{POLL_INTERVAL, TABLES_MAX};
 pub use columns::{ColumnDef, Ordering};
 use liveness::Circumstances;
@@ -187,6 +188,9 @@ async fn load_tables(
     let mut transaction = pool.begin().await?;
     // Both questions are about the same moment.
     sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query(AssertSqlSafe(QueryClass::Catalogue.set_local()))
         .execute(&mut *transaction)
         .await?;
     let rows = sqlx::query(sql::TABLES)

@@ -1,6 +1,7 @@
 //! What serves a view, what opening it costs, and the index that would help.
 
 pub mod calibration;
+pub mod opening;
 pub mod suggest;
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use sqlx::postgres::PgPool;
 use tokio::sync::{OnceCell, Semaphore};
 
 use self::calibration::{Calibration, count_in_words, in_words};
+use self::opening::Opened;
 use self::suggest::{Suggested, suggest};
 use super::client::ClientRef;
 use super::plan::Plan;
@@ -149,6 +151,22 @@ impl Advisor {
         ))
     }
 
+    /// What a client is told whose view could not be read in time.
+    pub async fn too_slow(
+        &self,
+        (table, plan, spec): (&TableDef, &Plan, &ViewSpec),
+        limit: Duration,
+    ) -> String {
+        let help = match self.consider(table, plan, spec).await {
+            Ok(considered) if considered.suggested.index.is_some() => {
+                format!("This index would help: {}", considered.sql)
+            }
+            _ => "Narrow the filter, or sort by columns that have an index".to_owned(),
+        };
+        let limit = limit.as_secs_f64();
+        format!("the view's rows took longer than the {limit} s that are allowed. {help}")
+    }
+
     /// How long something of this cost takes here.
     pub async fn time(&self, cost: f64) -> Duration {
         self.calibration().await.time(cost)
@@ -167,7 +185,7 @@ impl Advisor {
     pub async fn tell(
         &self,
         (table, plan, spec): (&TableDef, &Plan, &ViewSpec),
-        measured: Option<MeasuredOpening>,
+        opened: Option<Opened>,
         to: impl IntoIterator<Item = (ClientRef, WindowId)>,
     ) {
         let considered = match self.consider(table, plan, spec).await {
@@ -177,12 +195,14 @@ impl Advisor {
                 return;
             }
         };
-        if let Some(measured) = &measured {
-            let took = Duration::from_millis(measured.millis);
-            self.calibration()
-                .await
-                .learn(considered.serving.cost, took);
+        let serving = &considered.serving;
+        if let Some(opened) = &opened
+            && let Some(cost) = opened.cost(serving)
+        {
+            let took = Duration::from_millis(opened.millis);
+            self.calibration().await.learn(cost, took);
         }
+        let measured = opened.map(|opened| opened.told(serving));
         let advice = self.advice(&considered, measured).await;
         for (client, window) in to {
             let advice = Advice {

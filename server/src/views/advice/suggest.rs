@@ -187,7 +187,9 @@ async fn choose(
     }
     let mut asked = vec![Condition::join(tests.prefix.clone(), true)];
     let mut finders = Vec::new();
-    for (column, test) in &tests.others {
+    // A second test of a column that has one value finds nothing more.
+    let others = tests.others.iter();
+    for (column, test) in others.filter(|(column, _)| !tests.equal.contains(column)) {
         let finder = finder(pool, table, tests, order, (*column, test)).await?;
         let mut all = match &finder {
             Finder::Index(_, true) => tests.prefix.clone(),

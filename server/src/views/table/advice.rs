@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use protocol::ErrorCode;
+
 use super::{Surroundings, TableTask};
 use crate::db::catalog::TableDef;
+use crate::views::fetching::{Asked, Question};
 use crate::views::plan::Plan;
-use crate::views::view::ClientWindow;
+use crate::views::view::{ClientWindow, ViewId, overlap};
 
 impl TableTask {
     /// Why a window should not be opened without asking, if so. A view that somebody shows costs nothing more.
@@ -16,6 +19,62 @@ impl TableTask {
         }
         let advisor = &self.around.advisor;
         advisor.too_expensive(&self.table, plan, &shown.spec).await
+    }
+}
+
+impl TableTask {
+    /// Tells a view's clients what opening it took, once it is counted.
+    pub(super) fn tell_opening(&mut self, view: ViewId) {
+        let Some(view) = self.views.get_mut(&view) else {
+            return;
+        };
+        let counted = view.index.as_ref().filter(|index| index.total_is_exact());
+        let Some(rows) = counted.map(|index| index.total()) else {
+            return;
+        };
+        let Some(opened) = view.opening.finish(rows) else {
+            return;
+        };
+        let shown = view.windows.iter();
+        let to: Vec<_> = shown
+            .map(|shown| (shown.client.clone(), shown.window.id()))
+            .collect();
+        let Some(spec) = view.windows.first().map(|shown| shown.spec.clone()) else {
+            return;
+        };
+        let (advisor, plan) = (self.around.advisor.clone(), view.plan.clone());
+        let table = self.table.clone();
+        tokio::spawn(async move {
+            advisor.tell((&table, &plan, &spec), Some(opened), to).await;
+        });
+    }
+
+    /// Refuses a view's windows because its rows took too long, and says what would help.
+    pub(super) fn refuse_slow(&mut self, question: &Question) {
+        let Some(view) = self.views.get_mut(&question.view) else {
+            return;
+        };
+        let needs = |shown: &ClientWindow| match &question.what {
+            Asked::First { .. } => true,
+            what => match (shown.window.requested(), what.positions()) {
+                (Some(requested), Some(asked)) => overlap(&requested, &asked),
+                (None, None) => true,
+                _ => false,
+            },
+        };
+        let (advisor, plan) = (self.around.advisor.clone(), view.plan.clone());
+        let (table, limit) = (self.table.clone(), self.around.timeouts.first_rows);
+        let shown = view.windows.iter().filter(|shown| needs(shown));
+        let told: Vec<_> = shown
+            .map(|shown| (shown.client.clone(), shown.window.id(), shown.spec.clone()))
+            .collect();
+        view.remove_windows(needs);
+        tokio::spawn(async move {
+            for (client, window, spec) in told {
+                let message = advisor.too_slow((&table, &plan, &spec), limit).await;
+                client.refuse(ErrorCode::QueryTimeout, message, Some(window));
+            }
+        });
     }
 }
 

@@ -15,6 +15,7 @@ impl TableTask {
         let view = answer.question.view;
         self.place_answer(answer).await;
         self.refresh(view, None);
+        self.tell_opening(view);
     }
 
     /// Adds what was found to its view once the table's state covers the query's.
@@ -64,10 +65,17 @@ impl TableTask {
                 let message = "the table's columns changed: open the window again";
                 (ErrorCode::UnknownColumn, message.to_owned())
             }
+            Failure::Timeout if !question.what.is_chart() => {
+                view.answered(question);
+                return self.refuse_slow(question);
+            }
             Failure::Timeout => {
-                let message = "the query took too long; an index on the sorted and filtered \
-                               columns would help";
-                (ErrorCode::QueryTimeout, message.to_owned())
+                let limit = self.around.timeouts.count.as_secs_f64();
+                let message = format!(
+                    "counting the view took longer than the {limit} s that are allowed; its first and last rows can \
+                     be shown, others need the index that its advice names"
+                );
+                (ErrorCode::QueryTimeout, message)
             }
             Failure::Refused(message) => (ErrorCode::Internal, message),
             Failure::NoIndex(message) => (ErrorCode::NoIndex, message),
@@ -166,6 +174,8 @@ impl TableTask {
         let Some(index) = &mut view.index else {
             return Ok(());
         };
+        let remembers_keys = blocks.first().is_some_and(|block| block.keys.is_some());
+        view.opening.divided(remembers_keys);
         let ranks = self.answers.ranks();
         let mut chart = index.chart(range, blocks, ranks)?;
         let changes = (&since.changes, &since.verdicts);

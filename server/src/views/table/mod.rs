@@ -23,6 +23,7 @@ use self::clockwork::Clockwork;
 use crate::changes::reader::Wake;
 use crate::changes::{Batch, Mark};
 use crate::db::catalog::TableDef;
+use crate::db::timeouts::Timeouts;
 use crate::fanout::Router;
 use crate::limits::{CLOCK_INTERVAL, FETCH_RETRY, PROGRESS_INTERVAL, VIEW_IDLE_MAX};
 use crate::views::advice::Advisor;
@@ -73,6 +74,8 @@ pub struct Surroundings {
     pub catalog: Arc<CatalogStore>,
     /// Where batches come from.
     pub router: Arc<Router>,
+    /// How long queries may take.
+    pub timeouts: Timeouts,
     /// Knows what views cost.
     pub advisor: Arc<Advisor>,
     /// To have the log read.
