@@ -318,6 +318,7 @@ fn the_protocol_document_mentions_everything() {
         "filter_op",
         "reset_reason",
         "nulls_order",
+        "aggregate_op",
     ] {
         for name in enumeration(list) {
             assert!(

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CancelIndex, CreateIndex, UpdateNumber, Value, Version, ViewSpec};
+use crate::{
+    AckSummary, CancelIndex, CreateIndex, ShowGroups, Summarize, Unsummarize, UpdateNumber, Value,
+    Version, ViewSpec,
+};
 
 /// A window of this socket; the client chooses the number.
 pub type WindowId = u32;
@@ -35,6 +38,14 @@ pub enum ClientMsg {
     CreateIndex(CreateIndex),
     /// Stops the creation of an index.
     CancelIndex(CancelIndex),
+    /// Asks for groups and aggregates; answered by `summarized`, then `summary` for as long as it is kept.
+    Summarize(Box<Summarize>),
+    /// Shows other groups of a summary.
+    ShowGroups(ShowGroups),
+    /// Says that a `summary` message has been applied, which asks for the next one.
+    AckSummary(AckSummary),
+    /// Ends a summary; messages already on their way may still arrive.
+    Unsummarize(Unsummarize),
 }
 
 /// Asks for the list of tables.

@@ -57,4 +57,14 @@ pub enum ErrorCode {
     NoIndex,
     /// PostgreSQL could not answer the query: a division by zero in a view, a foreign server that is away.
     QueryFailed,
+    /// The summary's keys, aggregates, buckets or order make no sense for the table.
+    BadSummary,
+    /// The summary has more groups than the server holds.
+    TooManyGroups,
+    /// The summary id is already in use on this socket.
+    DuplicateSummary,
+    /// The summary id is not in use on this socket.
+    UnknownSummary,
+    /// More summaries than one socket may have.
+    TooManySummaries,
 }

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Advice, EditId, ErrorCode, IndexProgress, TableInfo, TableSchema, Update, Value, WindowId,
+    Advice, EditId, ErrorCode, IndexProgress, Summarized, SummaryRefused, SummaryUpdate, TableInfo,
+    TableSchema, Update, Value, WindowId,
 };
 
 /// What a server may say. In JSON: `{"update":{…}}`.
@@ -34,6 +35,12 @@ pub enum ServerMsg {
     Advice(Box<Advice>),
     /// Answers `create_index`.
     IndexProgress(IndexProgress),
+    /// A summary is kept; also sent again when its keys or values changed.
+    Summarized(Summarized),
+    /// A summary's next version.
+    Summary(SummaryUpdate),
+    /// A summary was refused, or can no longer be kept.
+    SummaryRefused(SummaryRefused),
 }
 
 /// The first message on every socket.

@@ -15,7 +15,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use protocol::{
-    ColumnKind, Encoding, ErrorCode, FilterOp, NullsOrder, PROTOCOL_VERSION, ResetReason,
+    AggregateOp, ColumnKind, Encoding, ErrorCode, FilterOp, NullsOrder, PROTOCOL_VERSION,
+    ResetReason,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -109,7 +110,8 @@ fn enumerations() {
     let codes = every![ErrorCode: BadMessage, FrameTooLarge, UnknownTable, UnknownColumn, BadRange,
         BadSort, BadFilter, BadValue, DuplicateWindow, UnknownWindow, TooManyWindows, RateLimited,
         NotEditable, EditRejected, DatabaseUnavailable, QueryTimeout, Internal,
-        Expensive, Forbidden, StaleAdvice, IndexFailed, Cancelled, BadSearch, NoIndex, QueryFailed];
+        Expensive, Forbidden, StaleAdvice, IndexFailed, Cancelled, BadSearch, NoIndex, QueryFailed,
+        BadSummary, TooManyGroups, DuplicateSummary, UnknownSummary, TooManySummaries];
     assert_golden("enum_error_code", &codes);
     let kinds = every![ColumnKind: Bool, Int, Float, Numeric, Text, Date, Time, Timestamp,
         TimestampTz, Interval, Uuid, Json, Array, Enum, Bytes, Other];
@@ -122,6 +124,8 @@ fn enumerations() {
         SchemaChanged];
     assert_golden("enum_reset_reason", &reasons);
     assert_golden("enum_nulls_order", &every![NullsOrder: First, Last]);
+    let aggregates = every![AggregateOp: Count, Sum, Avg, Min, Max];
+    assert_golden("enum_aggregate_op", &aggregates);
 }
 
 #[test]

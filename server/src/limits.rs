@@ -142,6 +142,35 @@ pub const POLL_RANGES_MAX: usize = 16;
 /// Rows that a look counts; beyond it the total is PostgreSQL's estimate.
 pub const POLL_COUNT_MAX: u64 = 1_000_000;
 
+// ---- Summaries ----
+
+/// Summaries kept at once on one socket.
+pub const SUMMARIES_PER_SESSION_MAX: usize = 16;
+/// Groups shown of one summary.
+pub const GROUPS_SHOWN_MAX: u32 = 1_000;
+/// Keys of one summary.
+pub const SUMMARY_KEYS_MAX: usize = 8;
+/// Aggregates of one summary.
+pub const SUMMARY_AGGREGATES_MAX: usize = 32;
+/// Buckets of one key, and bounds that a client may name.
+pub const BUCKETS_MAX: u32 = 500;
+/// Groups of one summary.
+pub const GROUPS_MAX: usize = 100_000;
+/// Groups of one summary whose keys only PostgreSQL can compare: it is shown all of them with each new one.
+pub const ASKED_GROUPS_MAX: usize = 10_000;
+/// Groups of all summaries of one table; each takes a few hundred bytes.
+pub const GROUPS_PER_TABLE_MAX: usize = 500_000;
+/// Extreme values fetched when a group's are lost, so that the next few to go need no query.
+pub const EXTREMES_FETCHED: usize = 64;
+/// Lost extremes of one summary that are asked for one by one; with more of them it is counted anew.
+pub const DOUBTS_PER_SUMMARY_MAX: usize = 64;
+/// Questions about a table's summaries in one statement; the others wait for its answer.
+pub const SUMMARY_PARTS_MAX: usize = 256;
+/// How often in a row a summary that cannot be kept is counted again before it is refused.
+pub const SUMMARY_MISTAKES_MAX: u32 = 3;
+/// Parameters of such a statement, of which PostgreSQL takes 65,535, beyond its first question.
+pub const SUMMARY_PARAMETERS_MAX: usize = 10_000;
+
 // ---- Sessions ----
 
 /// The largest frame a client may send, in bytes.

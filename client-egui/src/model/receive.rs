@@ -108,6 +108,8 @@ impl Model {
             }
             ServerMsg::Error(error) => self.error(error, now),
             ServerMsg::Heartbeat(_) | ServerMsg::Advice(_) | ServerMsg::IndexProgress(_) => {}
+            // This viewer asks for no summaries.
+            ServerMsg::Summarized(_) | ServerMsg::Summary(_) | ServerMsg::SummaryRefused(_) => {}
             ServerMsg::Pong(pong) => self.round_trip.pong(&pong, received_at),
             ServerMsg::Progress(progress) => {
                 if let Some(id) = self.of_wire(progress.window)

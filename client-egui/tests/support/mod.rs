@@ -231,7 +231,11 @@ impl Stage {
             | ClientMsg::Close(_)
             | ClientMsg::Ping(_)
             | ClientMsg::CreateIndex(_)
-            | ClientMsg::CancelIndex(_) => {}
+            | ClientMsg::CancelIndex(_)
+            | ClientMsg::Summarize(_)
+            | ClientMsg::ShowGroups(_)
+            | ClientMsg::AckSummary(_)
+            | ClientMsg::Unsummarize(_) => {}
         }
     }
 

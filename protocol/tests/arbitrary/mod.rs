@@ -1,5 +1,7 @@
 //! Proptest strategies for every message.
 
+mod summaries;
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -159,6 +161,7 @@ pub(crate) fn client_msg() -> impl Strategy<Value = ClientMsg> {
             })
         }),
         any::<u64>().prop_map(|id| ClientMsg::CancelIndex(CancelIndex { id })),
+        summaries::client_msg(),
     ]
 }
 
@@ -417,5 +420,6 @@ pub(crate) fn server_msg() -> impl Strategy<Value = ServerMsg> {
         advice().prop_map(|advice| ServerMsg::Advice(Box::new(advice))),
         (any::<u64>(), index_state())
             .prop_map(|(id, state)| ServerMsg::IndexProgress(IndexProgress { id, state })),
+        summaries::server_msg(),
     ]
 }

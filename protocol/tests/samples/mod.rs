@@ -1,5 +1,7 @@
 //! One or more hand-written messages of every kind, each with the name of its golden frame.
 
+mod summaries;
+
 use protocol::{
     Ack, Advice, CancelIndex, ClientMsg, CloseWindow, Column, ColumnKind, CreateIndex, Edit,
     EditOutcome, EditResult, ErrorCode, ErrorMsg, Filter, FilterOp, Heartbeat, Hello, Highlight,
@@ -22,10 +24,14 @@ pub(crate) fn client_kind(message: &ClientMsg) -> &'static str {
         ClientMsg::Ping(_) => "ping",
         ClientMsg::CreateIndex(_) => "create_index",
         ClientMsg::CancelIndex(_) => "cancel_index",
+        ClientMsg::Summarize(_) => "summarize",
+        ClientMsg::ShowGroups(_) => "show_groups",
+        ClientMsg::AckSummary(_) => "ack_summary",
+        ClientMsg::Unsummarize(_) => "unsummarize",
     }
 }
 
-pub(crate) const CLIENT_KINDS: [&str; 9] = [
+pub(crate) const CLIENT_KINDS: [&str; 13] = [
     "list_tables",
     "open",
     "move",
@@ -35,6 +41,10 @@ pub(crate) const CLIENT_KINDS: [&str; 9] = [
     "ping",
     "create_index",
     "cancel_index",
+    "summarize",
+    "show_groups",
+    "ack_summary",
+    "unsummarize",
 ];
 
 /// The kind of a server message, as JSON names it. A new kind does not compile until it is here.
@@ -52,10 +62,13 @@ pub(crate) fn server_kind(message: &ServerMsg) -> &'static str {
         ServerMsg::Progress(_) => "progress",
         ServerMsg::Advice(_) => "advice",
         ServerMsg::IndexProgress(_) => "index_progress",
+        ServerMsg::Summarized(_) => "summarized",
+        ServerMsg::Summary(_) => "summary",
+        ServerMsg::SummaryRefused(_) => "summary_refused",
     }
 }
 
-pub(crate) const SERVER_KINDS: [&str; 12] = [
+pub(crate) const SERVER_KINDS: [&str; 15] = [
     "hello",
     "tables",
     "opened",
@@ -68,10 +81,13 @@ pub(crate) const SERVER_KINDS: [&str; 12] = [
     "progress",
     "advice",
     "index_progress",
+    "summarized",
+    "summary",
+    "summary_refused",
 ];
 
 pub(crate) fn client_messages() -> Vec<(&'static str, ClientMsg)> {
-    vec![
+    let mut messages = vec![
         (
             "client_list_tables",
             ClientMsg::ListTables(ListTables { id: 1 }),
@@ -122,7 +138,9 @@ pub(crate) fn client_messages() -> Vec<(&'static str, ClientMsg)> {
             "client_cancel_index",
             ClientMsg::CancelIndex(CancelIndex { id: 5 }),
         ),
-    ]
+    ];
+    messages.extend(summaries::client_messages());
+    messages
 }
 
 fn open() -> OpenWindow {
@@ -289,6 +307,7 @@ pub(crate) fn server_messages() -> Vec<(&'static str, ServerMsg)> {
     messages.extend(signs_of_life());
     messages.extend(edit_results());
     messages.extend(index_messages());
+    messages.extend(summaries::server_messages());
     messages
 }
 

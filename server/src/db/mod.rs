@@ -22,5 +22,6 @@ pub mod relative;
 pub mod rows;
 pub mod search;
 pub mod seek;
+pub mod summaries;
 pub mod timeouts;
 pub mod write;

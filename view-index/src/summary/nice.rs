@@ -14,7 +14,7 @@ pub enum Axis {
     /// `timestamp`.
     Local,
     /// `timestamptz`; written in UTC.
-    Instant,
+    Zoned,
 }
 
 const SECOND: i64 = 1_000_000;
@@ -76,7 +76,7 @@ pub fn nice_bounds(axis: Axis, least: &str, greatest: &str, count: u32) -> Vec<S
                 .and_then(|(least, greatest)| times(axis, least, greatest, count)),
             _ => None,
         },
-        Axis::Local | Axis::Instant => match (parse_timestamp(least), parse_timestamp(greatest)) {
+        Axis::Local | Axis::Zoned => match (parse_timestamp(least), parse_timestamp(greatest)) {
             (Some(least), Some(greatest)) => times(axis, least, greatest, count),
             _ => None,
         },
@@ -253,7 +253,7 @@ fn written(axis: Axis, micros: i64) -> String {
     } else {
         format!(".{fraction:06}")
     };
-    let zone = if axis == Axis::Instant { "+00" } else { "" };
+    let zone = if axis == Axis::Zoned { "+00" } else { "" };
     let (date, era) = date
         .strip_suffix(" BC")
         .map_or((date.as_str(), ""), |date| (date, " BC"));
@@ -298,7 +298,7 @@ mod tests {
         assert_eq!(bounds.len(), 12, "{bounds:?}");
         assert_eq!((&*bounds[0], &*bounds[11]), ("2026-01-01", "2026-12-01"));
         let bounds = nice_bounds(
-            Axis::Instant,
+            Axis::Zoned,
             "2026-11-20T23:59:59.5+00:00",
             "2026-11-21T12:00:00+00:00",
             20,
