@@ -292,9 +292,22 @@ impl Window {
             generation: self.generation,
             start: self.range.start,
             count: self.range.count,
-            from_end: false,
+            from_end: self.shows_end(),
             received: self.cache.number(),
         }))
+    }
+
+    /// Whether the view's last rows are wanted whose numbers nobody knows yet: of a view that is being counted
+    /// they can be shown at once, other rows far down cannot.
+    fn shows_end(&self) -> bool {
+        let total = self.cache.total().filter(|_| !self.cache.total_is_exact());
+        total.is_some_and(|total| {
+            let end = self
+                .visible
+                .start
+                .saturating_add(u64::from(self.visible.count));
+            self.visible.start > 0 && end >= total
+        })
     }
 
     /// The server had no time for the last move: repeats it a little later.
