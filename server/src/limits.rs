@@ -299,6 +299,16 @@ pub const API_BODY_BYTES_MAX: usize = 1 << 20;
 pub const API_BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// Versions in one `If-Match`.
 pub const ETAGS_MAX: usize = 16;
+/// Streams of events open at once on one server.
+pub const STREAMS_MAX: usize = 4_096;
+/// When the reader of a stream that broke off is to come back.
+pub const STREAM_RETRY: Duration = Duration::from_secs(1);
+/// Events of one stream that can be gone on from.
+pub const STREAM_STATES_MAX: usize = 32;
+/// How long it is remembered what a stream was sent.
+pub const STREAM_MEMORY_TIME: Duration = LOG_RETENTION;
+/// Bytes for remembering what streams were sent.
+pub const STREAM_MEMORY_BYTES_MAX: usize = 32 << 20;
 /// How long a request of the API may take; less than [`REQUEST_TIMEOUT`], so that it is told why.
 pub const API_TIMEOUT: Duration = Duration::from_secs(25);
 /// The same while PostgreSQL is away.

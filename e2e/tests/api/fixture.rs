@@ -22,6 +22,7 @@ CREATE TABLE items (
     added  timestamptz,
     code   varchar(8) UNIQUE,
     german text COLLATE german,
+    place  point,
     total  numeric GENERATED ALWAYS AS (price * stock) STORED
 );
 INSERT INTO items
@@ -36,7 +37,8 @@ SELECT n,
        CASE WHEN n % 2 = 0 THEN jsonb_build_object('n', n, 'deep', ARRAY[1.50, NULL]) END,
        CASE WHEN n % 6 > 0 THEN timestamptz '2026-11-21 10:00+00' - n * interval '1 hour' END,
        'C' || n,
-       (ARRAY['Straße', 'STRASSE', 'Äpfel', 'apfel', 'zebra', NULL])[n % 6 + 1]
+       (ARRAY['Straße', 'STRASSE', 'Äpfel', 'apfel', 'zebra', NULL])[n % 6 + 1],
+       point(n, n)
   FROM generate_series(1, 200) AS n;
 CREATE TABLE "Odd ""table"", 100%/é" (
     "key, one" text, "select" int, "a.b nullslast" text, PRIMARY KEY ("select", "key, one"));
@@ -104,11 +106,16 @@ impl Fixture {
 }
 
 /// The address of items with these parameters.
-pub(crate) fn address(parameters: &[(&str, &str)]) -> String {
-    let pairs = parameters
+pub(crate) fn address(asked: &[(&str, &str)]) -> String {
+    format!("/tables/items/rows?{}", parameters(asked))
+}
+
+/// Parameters as an address has them.
+pub(crate) fn parameters(asked: &[(&str, &str)]) -> String {
+    let pairs = asked
         .iter()
         .map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
-    format!("/tables/items/rows?{}", pairs.collect::<Vec<_>>().join("&"))
+    pairs.collect::<Vec<_>>().join("&")
 }
 
 /// The header of a body of JSON.

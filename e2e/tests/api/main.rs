@@ -5,4 +5,5 @@
 mod bad_input;
 mod fixture;
 mod rows;
+mod stream;
 mod writes;

@@ -9,7 +9,7 @@ use crate::fixture::Fixture;
 const OBJECT: &str = "json_build_object('id', id, 'name', name, 'price', price::text, 'weight', \
     CASE WHEN weight::text ~ '[NI]' THEN to_json(weight::text) ELSE to_json(weight) END, \
     'stock', stock, 'active', active, 'mood', mood, 'tags', tags, 'extra', extra, \
-    'added', to_json(added), 'code', code, 'german', german, 'total', total::text)";
+    'added', to_json(added), 'code', code, 'german', german, 'place', place, 'total', total::text)";
 
 /// Parameters, and the same in SQL: `WHERE` and `ORDER BY`.
 type Asked = (

@@ -159,7 +159,8 @@ impl RowsQuery {
             ["refuse", "allow"],
         )?;
         for (name, text) in &given.0 {
-            if table.column(name).is_none() {
+            // A name that means something elsewhere is never a column; `filter` reaches such columns.
+            if table.column(name).is_none() || ROWS_PARAMETERS.contains(&name.as_str()) {
                 let columns = table.columns.iter().map(|column| column.name.as_str());
                 return Err(unknown(name, allowed.iter().copied().chain(columns)));
             }
