@@ -320,6 +320,41 @@ pub const WEB_FILES_MAX: usize = 256;
 /// Bytes of one file of the web viewer.
 pub const WEB_FILE_BYTES_MAX: u64 = 64 << 20;
 
+// ---- Exports ----
+
+/// Exports under way at once; each has a connection to PostgreSQL beside the pool.
+pub const EXPORTS_MAX: usize = 2;
+/// When a client may try again that was told that all places are taken.
+pub const EXPORT_RETRY_AFTER: Duration = Duration::from_secs(5);
+/// How long counting an export's rows may take, where their number decides whether it is possible.
+pub const EXPORT_COUNT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long the answer's head waits for the first rows, so that an error still has a status of its own.
+pub const EXPORT_FIRST_ROWS_PATIENCE: Duration = Duration::from_secs(5);
+/// A client that takes no bytes of an export for so long is cut.
+pub const EXPORT_STALL_MAX: Duration = Duration::from_secs(60);
+/// How long PostgreSQL may take to cancel an export's query.
+pub const EXPORT_CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Rows handed from PostgreSQL's connection to the encoder at once.
+pub const EXPORT_BATCH_ROWS: usize = 1_000;
+/// Bytes of cells handed on at once; the row that exceeds it is the last.
+pub const EXPORT_BATCH_BYTES: usize = 256 * 1024;
+/// Batches waiting for the encoder.
+pub const EXPORT_BATCH_QUEUE: usize = 2;
+/// Bytes of a file sent at once.
+pub const EXPORT_CHUNK_BYTES: usize = 64 * 1024;
+/// Chunks waiting for the client.
+pub const EXPORT_CHUNK_QUEUE: usize = 8;
+/// Rows of one row group of a Parquet file, which is held in memory until it is complete.
+pub const PARQUET_GROUP_ROWS: usize = 65_536;
+/// Bytes of cells of one row group; the row that exceeds it is the last.
+pub const PARQUET_GROUP_BYTES: usize = 32 << 20;
+/// Rows of a worksheet, the header included: a bound of the format.
+pub const XLSX_ROWS_MAX: u32 = 1_048_576;
+/// Characters (UTF-16 units) of a worksheet's cell: a bound of the format.
+pub const XLSX_CELL_UNITS_MAX: usize = 32_767;
+/// Bytes of cells in one workbook, which is written to a temporary file before it is sent.
+pub const XLSX_BYTES_MAX: u64 = 2 << 30;
+
 // ---- Shutdown ----
 
 /// How long sockets and requests may take to end.
@@ -337,6 +372,10 @@ const _: () = {
     assert!(QUERY_TIMEOUT.as_secs() <= IDLE_IN_TRANSACTION_TIMEOUT.as_secs());
     assert!(API_TIMEOUT.as_secs() < REQUEST_TIMEOUT.as_secs());
     assert!(API_ROWS_DEFAULT <= WINDOW_ROWS_MAX);
+    let export_head = CONNECT_TIMEOUT.as_secs()
+        + EXPORT_COUNT_TIMEOUT.as_secs()
+        + EXPORT_FIRST_ROWS_PATIENCE.as_secs();
+    assert!(export_head < REQUEST_TIMEOUT.as_secs());
     assert!(READY_TIMEOUT.as_secs() < CONNECT_TIMEOUT.as_secs());
     assert!(WINDOW_ROWS_MAX as usize <= BATCH_SIDES_MAX);
     assert!(FRAME_BYTES_MAX <= WRITE_BUFFER_BYTES_MAX);

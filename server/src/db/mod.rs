@@ -12,6 +12,7 @@ pub mod constants;
 pub mod decode;
 pub mod edit;
 pub mod explain;
+pub mod export;
 pub mod indexes;
 pub mod keyset;
 pub mod log;

@@ -37,6 +37,7 @@ use crate::db::catalog::TableDef;
 use crate::db::log::database_identity;
 use crate::http::problem::Problem;
 use crate::session::handshake::Sessions;
+use crate::views::Engine;
 
 /// What the requests of the API share.
 #[derive(Clone, Debug)]
@@ -71,13 +72,20 @@ impl Api {
     async fn table(&self, path: &RawPathParams) -> Result<Arc<TableDef>, Problem> {
         let name = path.iter().find(|(name, _)| *name == "table");
         let name = name.map(|(_, value)| value).unwrap_or_default();
-        let found = self.sessions.engine.table(name).await;
-        found.map_err(|error| unavailable(&error))?.ok_or_else(|| {
-            let detail =
-                format!("no table is called {name:?}; /api/v1/tables lists those there are");
-            refused(protocol::ErrorCode::UnknownTable, detail)
-        })
+        find_table(&self.sessions.engine, name).await
     }
+}
+
+/// The table of this name.
+///
+/// # Errors
+/// If there is none, or PostgreSQL cannot be asked.
+pub async fn find_table(engine: &Engine, name: &str) -> Result<Arc<TableDef>, Problem> {
+    let found = engine.table(name).await;
+    found.map_err(|error| unavailable(&error))?.ok_or_else(|| {
+        let detail = format!("no table is called {name:?}; /api/v1/tables lists those there are");
+        refused(protocol::ErrorCode::UnknownTable, detail)
+    })
 }
 
 /// Every address of the API.
@@ -196,7 +204,8 @@ async fn nothing_here() -> Problem {
     Code::UnknownAddress.because(detail)
 }
 
-async fn wrong_method() -> Problem {
+/// For addresses that do not take a method.
+pub async fn wrong_method() -> Problem {
     let detail = "this address does not take that method; the Allow header names those it does";
     Code::MethodNotAllowed.because(detail)
 }

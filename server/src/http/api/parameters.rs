@@ -198,7 +198,10 @@ fn bad_text(parameter: &str, error: &TextError) -> Problem {
 }
 
 /// Whether the second of two words is given; the first is the default.
-fn choice(name: &str, given: Option<&str>, words: [&str; 2]) -> Result<bool, Problem> {
+///
+/// # Errors
+/// If it is another word.
+pub fn choice(name: &str, given: Option<&str>, words: [&str; 2]) -> Result<bool, Problem> {
     match given {
         None => Ok(false),
         Some(word) if word == words[0] => Ok(false),
