@@ -92,6 +92,15 @@ impl Cluster {
             .expect("PostgreSQL did not stop");
     }
 
+    /// What PostgreSQL has written to its log so far.
+    ///
+    /// # Panics
+    /// If it cannot be read.
+    pub async fn log(&self) -> String {
+        let path = self.postgres.lock().await.log();
+        String::from_utf8_lossy(&std::fs::read(path).expect("PostgreSQL's log")).into_owned()
+    }
+
     /// Kills one backend with SIGKILL: the server ends all the others, recovers, and empties unlogged
     /// tables.
     ///
@@ -110,11 +119,16 @@ impl Cluster {
     /// # Panics
     /// If it cannot be made.
     pub async fn database(self: &Arc<Self>) -> TestDatabase {
+        self.database_like("template1").await
+    }
+
+    async fn database_like(self: &Arc<Self>, template: &str) -> TestDatabase {
         let name = format!("t{}", DATABASES.fetch_add(1, Ordering::Relaxed));
         let admin = connect(&self.url).await;
         // The cluster's user is called like the change log's schema, which would come first.
         let search = format!("ALTER DATABASE {name} SET search_path = public");
-        for sql in [format!("CREATE DATABASE {name}"), search] {
+        let create = format!("CREATE DATABASE {name} TEMPLATE {template}");
+        for sql in [create, search] {
             admin.batch_execute(&sql).await.expect("a new database");
         }
         let (server, _) = self
@@ -150,6 +164,18 @@ impl TestDatabase {
     /// If there is no PostgreSQL.
     pub async fn in_own_cluster() -> Self {
         Cluster::start().await.database().await
+    }
+
+    /// A copy of it in the same cluster, as a restored dump would be. Nobody may be connected.
+    ///
+    /// # Panics
+    /// If it cannot be made.
+    pub async fn copy(&self) -> Self {
+        let (_, name) = self
+            .url
+            .rsplit_once('/')
+            .expect("an address ends in a database");
+        self.cluster.database_like(name).await
     }
 
     /// Its address.

@@ -1,9 +1,12 @@
 //! Installing: once per database, however many servers start at once.
 
+use std::time::{Duration, Instant};
+
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::error::{Error, sqlstate};
+use crate::watch::{ATTEMPT, PATIENCE, PAUSE};
 
 /// The oldest PostgreSQL whose SQL dialect and catalogues suffice.
 pub(crate) const OLDEST_POSTGRES: i32 = 14;
@@ -75,11 +78,28 @@ async fn check_server(connection: &mut PgConnection) -> Result<(), Error> {
     if standby { Err(Error::Standby) } else { Ok(()) }
 }
 
-/// Runs what is missing, in one transaction.
+/// Runs what is missing, patiently: a file may need a lock that running writers hold, and new writers
+/// queue behind whoever waits for it.
 async fn migrate(connection: &mut PgConnection, folder: &Folder) -> Result<(), Error> {
-    if is_current(connection, folder).await? {
-        return Ok(());
+    let started = Instant::now();
+    while !is_current(connection, folder).await? {
+        match run_missing(connection, folder).await {
+            Err(Error::Locked { .. }) if started.elapsed() < PATIENCE => {
+                tracing::info!("waiting for running writers before the schema can be updated");
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(Error::Locked { .. }) => {
+                let waited = started.elapsed();
+                return Err(Error::Locked { waited });
+            }
+            outcome => return outcome,
+        }
     }
+    Ok(())
+}
+
+/// Runs what is missing, in one transaction.
+async fn run_missing(connection: &mut PgConnection, folder: &Folder) -> Result<(), Error> {
     let mut transaction = connection.begin().await?;
     sqlx::query("select pg_advisory_xact_lock($1)")
         .bind(INSTALL_LOCK)
@@ -89,6 +109,7 @@ async fn migrate(connection: &mut PgConnection, folder: &Folder) -> Result<(), E
     sqlx::query("set local search_path = pg_catalog, pg_temp")
         .execute(&mut *transaction)
         .await?;
+    sqlx::query(ATTEMPT).execute(&mut *transaction).await?;
     ensure_schema(&mut transaction).await?;
     match folder
         .migrator
@@ -190,15 +211,17 @@ async fn explain(connection: &mut PgConnection, error: MigrateError) -> Result<E
     }
 }
 
-/// Says who lacks which privilege; any other error stays what it is.
+/// Says who lacks which privilege, or that a lock was not to be had; any other error stays what it is.
 async fn explain_sql(connection: &mut PgConnection, error: sqlx::Error) -> Result<Error, Error> {
-    let denied = error
-        .as_database_error()
-        .filter(|error| error.code().as_deref() == Some(sqlstate::INSUFFICIENT_PRIVILEGE));
-    let Some(denied) = denied else {
-        return Ok(error.into());
+    let code = error.as_database_error().and_then(|error| error.code());
+    let message = match (code.as_deref(), error.as_database_error()) {
+        (Some(sqlstate::INSUFFICIENT_PRIVILEGE), Some(denied)) => denied.message().to_owned(),
+        (Some(sqlstate::LOCK_NOT_AVAILABLE | sqlstate::DEADLOCK_DETECTED), _) => {
+            let waited = Duration::ZERO;
+            return Ok(Error::Locked { waited });
+        }
+        _ => return Ok(error.into()),
     };
-    let message = denied.message().to_owned();
     let role = sqlx::query_scalar("select quote_ident(current_user)")
         .fetch_one(connection)
         .await?;

@@ -9,13 +9,13 @@ use crate::error::{Error, sqlstate};
 
 /// How long one attempt waits for a lock. New writers of the table queue behind the attempt, so
 /// this is about the longest pause that they see.
-const ATTEMPT: &str = "set local lock_timeout = '500ms'";
+pub(crate) const ATTEMPT: &str = "set local lock_timeout = '500ms'";
 
 /// The pause that writers get between two attempts.
-const PAUSE: Duration = Duration::from_millis(500);
+pub(crate) const PAUSE: Duration = Duration::from_millis(500);
 
 /// How long all attempts together may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Watches a table: from now on its changes are logged. Safe to repeat, and cheap then.
 ///

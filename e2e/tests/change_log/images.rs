@@ -37,7 +37,7 @@ async fn large_values_are_left_out_and_keys_stay() {
         .unwrap();
     let keys =
         "SELECT op::text || ' ' || (SELECT string_agg(k, ',') FROM json_object_keys(image) AS k)
-                FROM rowcast.change_log ORDER BY seq";
+                FROM rowcast.change_log ORDER BY ctid";
     let trimmed = "key,small,other";
     assert_eq!(
         texts(&client, keys).await,
@@ -48,28 +48,80 @@ async fn large_values_are_left_out_and_keys_stay() {
             format!("+ {trimmed}")
         ]
     );
-    let key = "SELECT length(image->>'key')::text FROM rowcast.change_log ORDER BY seq LIMIT 1";
+    let key = "SELECT length(image->>'key')::text FROM rowcast.change_log ORDER BY ctid LIMIT 1";
     assert_eq!(texts(&client, key).await, ["2000"]);
     // The table's own index refuses longer keys than this, so a key is never what is left out.
 }
 
 #[tokio::test]
-async fn an_image_does_not_depend_on_the_writers_settings() {
-    let kinds = "
-        CREATE TABLE kinds (
-            id int PRIMARY KEY, real float4, double float8, bytes bytea, at timestamptz,
-            local timestamp, day date, span interval, cost money, range tstzrange, zoned timetz,
-            class regclass);";
-    let (_database, client) = installed(kinds, &["kinds"]).await;
-    let values = "0.1::float4, 1/3.0::float8, '\\x00ff'::bytea, '2026-03-01 12:00+00'::timestamptz,
-        '2026-03-01 12:00'::timestamp, '2026-03-04'::date, '1 day 02:03'::interval,
-        12.5::float8::numeric::money,
-        '[2026-03-01 00:00+00,2026-03-02 00:00+00)'::tstzrange, '12:00+02'::timetz,
-        'public.kinds'::regclass";
+async fn large_values_among_many_rows_are_left_out_too() {
+    let wide = "CREATE TABLE wide (id int PRIMARY KEY, small int, large text);";
+    let (_database, client) = installed(wide, &["wide"]).await;
     client
-        .batch_execute(&format!("INSERT INTO kinds SELECT 1, {values}"))
+        .batch_execute(
+            "INSERT INTO wide SELECT n, n, repeat('x', CASE n % 9 WHEN 0 THEN 20000 ELSE 9 END)
+             FROM generate_series(1, 300) AS n;
+             UPDATE wide SET small = 0; DELETE FROM wide",
+        )
         .await
         .unwrap();
+    let sides = "SELECT concat_ws(' ', count(*), count(image->>'id'), count(image->>'small'))
+                 FROM rowcast.change_sides";
+    assert_eq!(texts(&client, sides).await, ["1200 1200 1200"]);
+    let largest = "SELECT (max(octet_length(image::text)) < 65536)::text FROM rowcast.change_log";
+    assert_eq!(texts(&client, largest).await, ["true"]);
+}
+
+/// A column of each type whose text could depend on a setting, and its value. Which functions a
+/// table's triggers call depends on the types it has, so there is a table for each kind of function.
+const KINDS: [(&str, &str, &str, &str); 3] = [
+    (
+        "plain",
+        "",
+        "day date, local timestamp, at time, exact numeric, label text, flag bool, data jsonb,
+         many timestamp[], mood mood, small positive, address inet",
+        "'2026-03-04', '2026-03-01 12:00', '12:00', 1.50, 'x', true, '{\"a\": 1.50}',
+         '{2026-03-01 12:00,NULL}', 'fine', 7, '10.0.0.1/8'",
+    ),
+    (
+        "usual",
+        "_usual",
+        "real float4, double float8, at timestamptz, many timestamptz[], digits float8[], late moment",
+        "0.1, 1/3.0::float8, '2026-03-01 12:00+00', '{2026-03-01 12:00+00}',
+         ARRAY[1/3.0::float8], '2026-03-01 12:00+00'",
+    ),
+    (
+        "any_type",
+        "_any",
+        "bytes bytea, span interval, cost money, range tstzrange, zoned timetz, class regclass,
+         at timestamptz, digits float8, days daterange, pair pair, spot point",
+        "'\\x00ff', '1 day 02:03', 12.5::float8::numeric::money,
+         '[2026-03-01 00:00+00,2026-03-02 00:00+00)', '12:00+02', 'public.plain',
+         '2026-03-01 12:00+00', 1/3.0::float8, '[2026-03-01,2026-03-04)',
+         ROW('2026-03-01 12:00+00', '1 day')::pair, '(0.1,0.2)'",
+    ),
+];
+
+#[tokio::test]
+async fn an_image_does_not_depend_on_the_writers_settings() {
+    let mut sql =
+        "CREATE TYPE mood AS ENUM ('fine', 'bad'); CREATE DOMAIN positive AS int CHECK (value > 0);
+                   CREATE DOMAIN moment AS timestamptz;
+                   CREATE TYPE pair AS (at timestamptz, span interval);"
+            .to_owned();
+    for (table, _, columns, _) in KINDS {
+        sql.push_str(&format!(
+            "CREATE TABLE {table} (id int PRIMARY KEY, {columns});"
+        ));
+    }
+    let (_database, client) = installed(&sql, &KINDS.map(|kind| kind.0)).await;
+    for (table, suffix, _, values) in KINDS {
+        let depends = format!("SELECT rowcast.images_depend_on('{table}')");
+        assert_eq!(texts(&client, &depends).await, [suffix], "{table}");
+        let insert =
+            format!("INSERT INTO {table} SELECT n, {values} FROM generate_series(1, 40) AS n");
+        client.batch_execute(&insert).await.unwrap();
+    }
     client
         .batch_execute(
             "SET extra_float_digits = -3; SET bytea_output = escape; SET datestyle = 'German';
@@ -78,13 +130,19 @@ async fn an_image_does_not_depend_on_the_writers_settings() {
         )
         .await
         .unwrap();
-    client
-        .batch_execute("UPDATE public.kinds SET id = 1")
-        .await
-        .unwrap();
-    let images = "SELECT DISTINCT image::text FROM rowcast.change_log";
-    let images = texts(&client, images).await;
-    assert_eq!(images.len(), 1, "one value has several images: {images:#?}");
+    for (table, ..) in KINDS {
+        // One row, and more than go into log rows of their own.
+        for sql in ["SET id = id WHERE id = 1", "SET id = id"] {
+            let update = format!("UPDATE public.{table} {sql}");
+            client.batch_execute(&update).await.unwrap();
+        }
+        let images = format!(
+            "SELECT DISTINCT image::text FROM rowcast.change_sides
+             WHERE table_oid = 'public.{table}'::regclass AND image->>'id' = '1'"
+        );
+        let images = texts(&client, &images).await;
+        assert_eq!(images.len(), 1, "one value has several images: {images:#?}");
+    }
     assert_eq!(
         texts(&client, "SHOW timezone").await,
         ["Asia/Tokyo"],

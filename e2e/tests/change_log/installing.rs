@@ -79,7 +79,9 @@ async fn a_role_that_may_not_install_is_told_what_to_grant() {
     database
         .execute(&format!(
             "CREATE ROLE reader_{name}; GRANT USAGE ON SCHEMA rowcast TO reader_{name};
-             GRANT SELECT ON ALL TABLES IN SCHEMA rowcast TO reader_{name}"
+             GRANT SELECT ON ALL TABLES IN SCHEMA rowcast TO reader_{name};
+             GRANT EXECUTE ON FUNCTION rowcast.epoch(), rowcast.prune(pg_snapshot),
+                 rowcast.reconcile() TO reader_{name}"
         ))
         .await;
     let mut reader = connect(&database).await;

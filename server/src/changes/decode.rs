@@ -43,6 +43,7 @@ fn side(entry: &LogEntry, catalog: &Catalog) -> Result<Side, ResetReason> {
         LogOp::Image(appeared, image) => (*appeared, image),
         LogOp::Truncated => return Err(ResetReason::Truncated),
         LogOp::SchemaChanged => return Err(ResetReason::SchemaChanged),
+        LogOp::TooManyChanges => return Err(ResetReason::TooManyChanges),
     };
     let table = catalog
         .get(entry.table)

@@ -63,6 +63,8 @@ pub struct Reader {
 /// One connection's worth of reading.
 pub(super) struct Session {
     pub(super) log: LogReader,
+    /// The epoch that is known to be this database's, and not that of one it was copied from.
+    epoch: Option<String>,
     /// How to read rows of each table by key, as the catalogue described it then.
     current: HashMap<u32, (Arc<TableDef>, Statement)>,
 }
@@ -101,6 +103,7 @@ impl Reader {
         let _abort = AbortOnDrop(driver.abort_handle());
         let mut session = Session {
             log: in_time(LogReader::new(client)).await?,
+            epoch: None,
             current: HashMap::new(),
         };
         self.catalog.reload().await?;
@@ -142,16 +145,17 @@ impl Reader {
         let seen = self
             .sabotage
             .map_or(seen.clone(), |sabotage| sabotage.seen(&seen));
-        let (log, entries) = session.log.begin(&seen, BATCH_SIDES_MAX + 1).await?;
+        let (log, entries) = session.log.begin(&seen, BATCH_SIDES_MAX).await?;
         let LogMark {
             snapshot,
             epoch,
             pruned,
         } = log;
-        let Some(epoch) = epoch else {
+        let Some(epoch) = epoch.filter(|epoch| session.epoch.as_ref() == Some(epoch)) else {
             session.log.commit().await?;
-            let made = session.log.epoch().await?;
-            tracing::info!(epoch = made, "began a new change log");
+            let epoch = session.log.epoch().await?;
+            tracing::info!(epoch, "follows this change log");
+            session.epoch = Some(epoch);
             return Box::pin(self.read_batch(session)).await;
         };
         let next = Mark { epoch, snapshot };
@@ -162,17 +166,18 @@ impl Reader {
                 Some(ResetReason::HistoryExpired)
             }
             // Even naming the changed tables would take too long after a very large transaction.
-            Some(_) if entries.len() > BATCH_SIDES_MAX => Some(ResetReason::TooManyChanges),
+            Some(_) if entries.is_none() => Some(ResetReason::TooManyChanges),
             Some(_) => None,
         };
         let prev = match (&held, reset) {
             (Some(held), None) => held.snapshot.clone(),
             _ => next.snapshot.clone(),
         };
-        let tables = if reset.is_some() || held.is_none() {
-            HashMap::new()
-        } else {
-            self.read_tables(session, entries).await?
+        let tables = match entries {
+            Some(entries) if reset.is_none() && held.is_some() => {
+                self.read_tables(session, entries).await?
+            }
+            _ => HashMap::new(),
         };
         let batch = Batch {
             prev,

@@ -1,5 +1,6 @@
 //! The change log, read as the snapshots say.
 
+use serde_json::value::RawValue;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row, Statement};
 use view_index::{RowKey, Snapshot, Xid};
@@ -51,6 +52,8 @@ pub enum LogOp {
     Truncated,
     /// The table's definition changed.
     SchemaChanged,
+    /// One statement changed more rows than the log tells of.
+    TooManyChanges,
 }
 
 /// Where the log stands: the first thing a batch reads.
@@ -58,7 +61,8 @@ pub enum LogOp {
 pub struct LogMark {
     /// The statement's snapshot.
     pub snapshot: Snapshot,
-    /// Which log this is; `None` right after a crash emptied it.
+    /// Which log this is; `None` right after a crash emptied it. After a dump and a restore, that of the
+    /// database dumped, until [`LogReader::epoch`] was asked.
     pub epoch: Option<String>,
     /// Changes that this snapshot sees may have been deleted.
     pub pruned: Option<Snapshot>,
@@ -83,6 +87,8 @@ const READER_SETTINGS: &str = "SET lock_timeout = '1s'; SET tcp_keepalives_idle 
                                SET idle_in_transaction_session_timeout = '30s'; \
                                SET enable_seqscan = off; SET jit = off; \
                                SET plan_cache_mode = force_generic_plan";
+/// Images that a log row of many holds at most, as its writer groups them.
+const IMAGES_PER_ROW_MAX: usize = 100;
 /// What a snapshot does not see: what began after it, and what was running.
 const UNSEEN: &str = "xid >= $1::text::xid8 OR xid = ANY ($2::text[]::xid8[])";
 
@@ -96,10 +102,14 @@ impl LogReader {
         client.batch_execute(READER_SETTINGS).await?;
         let types = [Type::TEXT, Type::TEXT_ARRAY];
         let mark = client.prepare(MARK).await?;
+        // Rows are counted by the images that they may hold, and no more of them are read than needed.
         let unseen = format!(
             "SELECT xid::text, table_oid, op::text, image::text, \
-             (extract(epoch FROM changed_at) * 1000000)::int8 \
-             FROM rowcast.change_log WHERE {UNSEEN} LIMIT $3::int8"
+             (extract(epoch FROM changed_at) * 1000000)::int8, images::int8 FROM \
+             (SELECT *, sum(CASE WHEN op IN ('m', 'p') THEN {IMAGES_PER_ROW_MAX} ELSE 1 END) \
+             OVER (ROWS UNBOUNDED PRECEDING) AS images FROM \
+             (SELECT * FROM rowcast.change_log WHERE {UNSEEN} LIMIT $3::int8) AS log) AS log \
+             WHERE images < $3::int8 + {IMAGES_PER_ROW_MAX}"
         );
         let unseen = client.prepare_typed(&unseen, &types).await?;
         Ok(Self {
@@ -123,7 +133,7 @@ impl LogReader {
         Ok(self.client.query_one(sql, &[]).await?.try_get(0)?)
     }
 
-    /// The log's epoch, made if there is none.
+    /// The log's epoch, made if there is none, or only that of a database that this one is a copy of.
     ///
     /// # Errors
     /// If PostgreSQL cannot be reached.
@@ -135,8 +145,9 @@ impl LogReader {
             .try_get(0)?)
     }
 
-    /// Begins a batch: opens a transaction, reads the mark and at most `limit` of the rows that `seen`
-    /// does not see. All three travel together. The caller ends it with [`Self::commit`].
+    /// Begins a batch: opens a transaction, reads the mark and all that `seen` does not see, or `None`
+    /// if that may be more than `limit` entries. All three travel together. The caller ends it with
+    /// [`Self::commit`].
     ///
     /// # Errors
     /// If PostgreSQL cannot be reached.
@@ -144,18 +155,26 @@ impl LogReader {
         &self,
         seen: &Snapshot,
         limit: usize,
-    ) -> Result<(LogMark, Vec<LogEntry>), LogError> {
+    ) -> Result<(LogMark, Option<Vec<LogEntry>>), LogError> {
         let (xmax, running) = unseen_params(seen);
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&xmax, &running, &limit];
+        let too_many = i64::try_from(limit).map_or(i64::MAX, |limit| limit + 1);
+        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&xmax, &running, &too_many];
         let (_, mark, rows) = tokio::try_join!(
             self.client
                 .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
             self.client.query_one(&self.mark, &[]),
             self.client.query(&self.unseen, &params),
         )?;
-        let entries = rows.iter().map(entry).collect::<Result<_, _>>()?;
-        Ok((log_mark(&mark)?, entries))
+        let mark = log_mark(&mark)?;
+        let images: i64 = rows.last().map_or(Ok(0), |row| row.try_get(5))?;
+        if images >= too_many {
+            return Ok((mark, None));
+        }
+        let mut entries = Vec::with_capacity(rows.len());
+        for row in &rows {
+            add_entries(row, &mut entries)?;
+        }
+        Ok((mark, Some(entries)))
     }
 
     /// Prepares [`Self::current`] for a table.
@@ -248,21 +267,38 @@ fn log_mark(row: &Row) -> Result<LogMark, LogError> {
     })
 }
 
-fn entry(row: &Row) -> Result<LogEntry, LogError> {
+/// What one row of the log says: one thing, or an image many times.
+fn add_entries(row: &Row, entries: &mut Vec<LogEntry>) -> Result<(), LogError> {
     let xid: String = row.try_get(0)?;
+    let xid: Xid = xid.parse().map_err(|_| LogError::Unreadable(xid))?;
+    let table = row.try_get(1)?;
     let op: String = row.try_get(2)?;
     let image: Option<String> = row.try_get(3)?;
-    Ok(LogEntry {
-        xid: xid.parse().map_err(|_| LogError::Unreadable(xid))?,
-        table: row.try_get(1)?,
-        op: match (op.as_str(), image) {
-            ("+", Some(image)) => LogOp::Image(true, image),
-            ("-", Some(image)) => LogOp::Image(false, image),
-            ("T", _) => LogOp::Truncated,
-            _ => LogOp::SchemaChanged,
-        },
-        changed_at_micros: row.try_get(4)?,
-    })
+    let changed_at_micros = row.try_get(4)?;
+    let mut add = |op| {
+        entries.push(LogEntry {
+            xid,
+            table,
+            op,
+            changed_at_micros,
+        });
+    };
+    match (op.as_str(), image) {
+        ("+", Some(image)) => add(LogOp::Image(true, image)),
+        ("-", Some(image)) => add(LogOp::Image(false, image)),
+        (op @ ("p" | "m"), Some(images)) => {
+            let images: Vec<&RawValue> =
+                serde_json::from_str(&images).map_err(DecodeError::from)?;
+            let appeared = op == "p";
+            images
+                .iter()
+                .for_each(|image| add(LogOp::Image(appeared, image.get().to_owned())));
+        }
+        ("T", _) => add(LogOp::Truncated),
+        ("B", _) => add(LogOp::TooManyChanges),
+        _ => add(LogOp::SchemaChanged),
+    }
+    Ok(())
 }
 
 /// The snapshot of this moment, to prune up to later.

@@ -8,6 +8,5 @@ pub mod handshake;
 pub mod outbox;
 pub mod requests;
 pub mod socket;
-pub mod summaries;
 
 pub use handshake::upgrade;
