@@ -1,6 +1,9 @@
-//! `rowcast-bench`: how long a commit takes to reach the screen.
+//! `rowcast-bench`: how long a commit takes to reach the screen, and what watching costs writers.
 
 mod latency;
+mod machine;
+mod stage;
+mod writers;
 
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,15 +20,23 @@ struct Arguments {
 enum Command {
     /// How long after its commit a change is applied in the clients that show the row.
     Latency(latency::Options),
+    /// What watching a table costs those who write it.
+    Writers(writers::Options),
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Command::Latency(options) = Arguments::parse().command;
+    let command = Arguments::parse().command;
+    let measured = async {
+        match command {
+            Command::Latency(options) => latency::run(options).await,
+            Command::Writers(options) => writers::run(options).await,
+        }
+    };
     let mut terminated = signal(SignalKind::terminate())?;
     // Dropping what was started stops it; PostgreSQL would not hear Ctrl-C by itself.
     tokio::select! {
-        result = latency::run(options) => result,
+        result = measured => result,
         _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
         _ = terminated.recv() => anyhow::bail!("terminated"),
     }

@@ -15,9 +15,9 @@ use tokio_postgres::{AsyncMessage, NoTls};
 use super::audience::Audience;
 use super::client::{Shown, with_shown};
 use super::ledger::{Ledger, Seen, Summary};
-use super::machine::{Load, Meter};
-use super::stage::{RAW_ROWS, Stage};
 use super::writer::{Kind, Write, Writers, pace};
+use crate::machine::{Load, Meter};
+use crate::stage::{RAW_ROWS, Stage};
 
 /// How long the last changes may take to arrive.
 const SETTLE_MAX: Duration = Duration::from_secs(10);

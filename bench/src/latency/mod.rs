@@ -1,17 +1,15 @@
 //! How long after its commit a change is applied in the clients that show the row.
 //!
-//! [`stage`] starts PostgreSQL and the server, [`audience`] opens windows over real sockets,
+//! [`crate::stage`] starts PostgreSQL and the server, [`audience`] opens windows over real sockets,
 //! [`writer`] makes changes at fixed times, and [`ledger`] puts the two together. `docs/performance.md`
 //! tells the method.
 
 mod audience;
 mod client;
 mod ledger;
-mod machine;
 mod measure;
 mod report;
 mod scenario;
-mod stage;
 mod writer;
 
 use std::fs::File;
@@ -22,11 +20,11 @@ use std::time::Duration;
 use anyhow::Context;
 
 use self::audience::Audience;
-use self::machine::Machine;
 use self::measure::Pace;
 use self::report::{Conditions, Report};
 use self::scenario::{Values, WINDOW_ROWS};
-use self::stage::{Setting, Stage};
+use crate::machine::Machine;
+use crate::stage::{Setting, Stage};
 
 /// Greater than any number that a row begins with.
 const FIRST_NUMBER: i64 = 1_000_000;

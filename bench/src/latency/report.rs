@@ -7,8 +7,8 @@ use std::io::Write as _;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::machine::{Load, Machine};
 use super::measure::Measured;
+use crate::machine::{Load, Machine};
 
 /// The conditions of all measurements: the first line of the JSON.
 #[derive(Debug, Serialize)]

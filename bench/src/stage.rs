@@ -20,44 +20,45 @@ const START_MAX: Duration = Duration::from_secs(60);
 const READY: &str = "ready at http://";
 
 /// Rows of the table that only the raw measurement changes.
-pub(super) const RAW_ROWS: i64 = 1_000;
+pub(crate) const RAW_ROWS: i64 = 1_000;
 
 /// PostgreSQL and the server. Dropping it stops both.
-pub(super) struct Stage {
+pub(crate) struct Stage {
     server: Child,
     /// Where the server takes sockets.
-    pub(super) socket_url: String,
+    pub(crate) socket_url: String,
     /// PostgreSQL's address.
-    pub(super) database_url: String,
+    pub(crate) database_url: String,
     /// For what the measurement itself asks.
-    pub(super) client: tokio_postgres::Client,
+    pub(crate) client: tokio_postgres::Client,
     /// PostgreSQL's version.
-    pub(super) postgres_version: String,
+    pub(crate) postgres_version: String,
     postgres: PrivatePostgres,
     _folder: TempDir,
 }
 
 /// How the stage is to be set.
 #[derive(Debug)]
-pub(super) struct Setting {
+pub(crate) struct Setting {
     /// Rows in `public.products`.
-    pub(super) products: u64,
+    pub(crate) products: u64,
     /// Whether commits wait for the disk.
-    pub(super) durable: bool,
+    pub(crate) durable: bool,
     /// The server's program.
-    pub(super) server: PathBuf,
+    pub(crate) server: PathBuf,
 }
 
 impl Stage {
     /// Starts PostgreSQL, fills it and starts the server.
-    pub(super) async fn set(setting: &Setting) -> anyhow::Result<Self> {
+    pub(crate) async fn set(setting: &Setting) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("rowcast-bench-")
             .tempdir()?;
         let options = if setting.durable {
             private_postgres::Options::durable(folder.path())
         } else {
-            private_postgres::Options::throwaway(folder.path())
+            // Only the disk is left out: without synchronous_commit another process would write the log.
+            private_postgres::Options::throwaway(folder.path()).setting("synchronous_commit", "on")
         };
         let postgres = PrivatePostgres::start(options).await?;
         let database_url = postgres.url();
@@ -90,17 +91,22 @@ impl Stage {
     }
 
     /// The server's process.
-    pub(super) fn server_pid(&self) -> Option<u32> {
+    pub(crate) fn server_pid(&self) -> Option<u32> {
         self.server.id()
     }
 
     /// PostgreSQL's main process.
-    pub(super) fn postgres_pid(&self) -> Option<u32> {
+    pub(crate) fn postgres_pid(&self) -> Option<u32> {
         self.postgres.pid().and_then(|pid| u32::try_from(pid).ok())
     }
 
+    /// The folder with PostgreSQL's programs.
+    pub(crate) fn programs(&self) -> &std::path::Path {
+        self.postgres.programs()
+    }
+
     /// Fails if the server has ended.
-    pub(super) fn check(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn check(&mut self) -> anyhow::Result<()> {
         match self.server.try_wait()? {
             None => Ok(()),
             Some(status) => anyhow::bail!("the server ended: {status}"),

@@ -11,15 +11,15 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 /// Which machine this is.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Machine {
-    pub(super) processor: String,
-    pub(super) cores: usize,
-    pub(super) kernel: String,
+pub(crate) struct Machine {
+    pub(crate) processor: String,
+    pub(crate) cores: usize,
+    pub(crate) kernel: String,
 }
 
 impl Machine {
     /// This one.
-    pub(super) fn read() -> Self {
+    pub(crate) fn read() -> Self {
         let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = info
             .lines()
@@ -35,17 +35,17 @@ impl Machine {
 
 /// Processor time used, in cores: 1 is one core all the time.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
-pub(super) struct Load {
-    pub(super) server: f64,
-    pub(super) postgres: f64,
-    pub(super) bench: f64,
+pub(crate) struct Load {
+    pub(crate) server: f64,
+    pub(crate) postgres: f64,
+    pub(crate) bench: f64,
     /// Everything else on the machine, which disturbs the measurement.
-    pub(super) others: f64,
+    pub(crate) others: f64,
 }
 
 /// Processor time used until a moment, in seconds.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Meter {
+pub(crate) struct Meter {
     at: Instant,
     server: f64,
     postgres: f64,
@@ -55,7 +55,7 @@ pub(super) struct Meter {
 
 impl Meter {
     /// Reads the meters of the server's process, PostgreSQL's main process, and this one.
-    pub(super) fn read(server: Option<u32>, postgres: Option<u32>) -> Self {
+    pub(crate) fn read(server: Option<u32>, postgres: Option<u32>) -> Self {
         let processes = processes();
         let of = |pid: Option<u32>| pid.map_or(0.0, |pid| with_children(&processes, pid));
         Self {
@@ -70,7 +70,7 @@ impl Meter {
     }
 
     /// What was used since an earlier reading.
-    pub(super) fn since(&self, earlier: &Self) -> Load {
+    pub(crate) fn since(&self, earlier: &Self) -> Load {
         let seconds = (self.at - earlier.at).as_secs_f64();
         let used = |now: f64, before: f64| ((now - before) / seconds * 100.0).round() / 100.0;
         let (server, postgres, bench) = (

@@ -1,0 +1,160 @@
+//! What watching a table costs those who write it: pgbench against the same table, watched and unwatched
+//! by turns, while a real server reads the change log. `docs/performance.md` tells the method.
+
+mod pgbench;
+mod report;
+mod workload;
+
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+use self::pgbench::{Pgbench, Protocol};
+use self::report::{Conditions, Report, Round};
+use self::workload::Workload;
+use crate::machine::{Machine, Meter};
+use crate::stage::{Setting, Stage};
+
+/// What to measure.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Options {
+    /// How long pgbench runs, each time.
+    #[arg(long, default_value_t = 3)]
+    seconds: u32,
+    /// How often it runs with the table watched, and as often unwatched.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// pgbench's clients.
+    #[arg(long, value_delimiter = ',', default_value = "1,4,16")]
+    clients: Vec<u32>,
+    /// What they do.
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "narrow-update,products-update,narrow-insert,bulk-update"
+    )]
+    workloads: Vec<Workload>,
+    /// How pgbench sends its statements: `prepared` costs PostgreSQL least, so the trigger's share
+    /// is largest.
+    #[arg(long, value_enum, default_value = "prepared")]
+    protocol: Protocol,
+    /// Whether commits wait for the disk: `true`, `false` (the processor is the limit) or both.
+    #[arg(long, value_delimiter = ',', default_value = "true,false")]
+    durable: Vec<bool>,
+    /// Rows in `public.products`.
+    #[arg(long, default_value_t = 100_000)]
+    products: u64,
+    /// Also write the results to this file, as JSON lines: conditions, then measurements.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// The server's program [default: rowcast beside this one].
+    #[arg(long, value_name = "FILE")]
+    server: Option<PathBuf>,
+}
+
+/// Measures, and prints the table.
+pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
+    let server = match &options.server {
+        Some(server) => server.clone(),
+        None => std::env::current_exe()?.with_file_name("rowcast"),
+    };
+    let create = |path: &PathBuf| {
+        File::create(path).with_context(|| format!("cannot write {}", path.display()))
+    };
+    let mut report = Report::new(options.json.as_ref().map(create).transpose()?);
+    for &durable in &options.durable {
+        let mut stage = Stage::set(&Setting {
+            products: options.products,
+            durable,
+            server: server.clone(),
+        })
+        .await?;
+        stage.client.batch_execute(workload::TABLES).await?;
+        report.begin(&Conditions {
+            kind: "conditions",
+            rowcast_version: env!("CARGO_PKG_VERSION"),
+            machine: Machine::read(),
+            postgres_version: stage.postgres_version.clone(),
+            durable,
+            protocol: options.protocol,
+            products: options.products,
+            rounds: options.rounds,
+            seconds: options.seconds,
+        })?;
+        for &workload in &options.workloads {
+            for &clients in &options.clients {
+                let rounds = measure(&mut stage, &options, workload, clients).await?;
+                report.add(durable, workload, clients, &rounds)?;
+            }
+        }
+    }
+    write!(std::io::stdout(), "\n{}", report.table())?;
+    Ok(())
+}
+
+/// All rounds of one workload: unwatched and watched by turns, each first every other time.
+async fn measure(
+    stage: &mut Stage,
+    options: &Options,
+    workload: Workload,
+    clients: u32,
+) -> anyhow::Result<Vec<Round>> {
+    writeln!(
+        std::io::stderr(),
+        "{workload:?}, {clients} clients, {} rounds …",
+        options.rounds
+    )?;
+    // Beside PostgreSQL's other programs, or wherever PATH says.
+    let installed = stage.programs().join("pgbench");
+    let program = if installed.exists() {
+        installed
+    } else {
+        PathBuf::from("pgbench")
+    };
+    let pgbench = Pgbench {
+        program,
+        database_url: stage.database_url.clone(),
+        script: workload.script().to_owned(),
+        protocol: options.protocol,
+        clients,
+        seconds: options.seconds,
+    };
+    // Caches are filled and the log is as large as it gets before anything counts.
+    set_watched(stage, workload, true).await?;
+    pgbench.run().await?;
+    let mut rounds = Vec::with_capacity(options.rounds);
+    for nth in 0..options.rounds {
+        let mut round = Round::default();
+        for watched in [nth % 2 == 1, nth % 2 == 0] {
+            set_watched(stage, workload, watched).await?;
+            let before = Meter::read(stage.server_pid(), stage.postgres_pid());
+            let rate = pgbench.run().await?;
+            let load = Meter::read(stage.server_pid(), stage.postgres_pid()).since(&before);
+            stage.check()?;
+            *round.side(watched) = report::Side { rate, load };
+        }
+        rounds.push(round);
+    }
+    set_watched(stage, workload, false).await?;
+    Ok(rounds)
+}
+
+/// Watches a table or ends that, and deletes what the log holds, as the server does minutes later:
+/// a log in use is not one that grows.
+async fn set_watched(stage: &Stage, workload: Workload, watched: bool) -> anyhow::Result<()> {
+    let function = if watched { "watch" } else { "unwatch" };
+    let watch = format!("SELECT rowcast.{function}('{}')", workload.table());
+    for statement in [
+        watch.as_str(),
+        "SELECT rowcast.prune(pg_current_snapshot())",
+        "VACUUM rowcast.change_log",
+        workload.vacuum(),
+        "CHECKPOINT",
+    ] {
+        stage.client.batch_execute(statement).await?;
+    }
+    Ok(())
+}
