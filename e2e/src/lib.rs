@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 pub mod browser;
+pub mod events;
 pub mod eventually;
 pub mod http;
 pub mod ports;

@@ -185,6 +185,11 @@ impl ServerProcess {
         std::fs::read_to_string(self.log.path()).unwrap_or_default()
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The address of its socket.
     pub fn socket_url(&self) -> String {
         socket_url(self.address)

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::http::export::Exports;
 use crate::http::health::Health;
 use crate::http::origin::OriginPolicy;
 use crate::http::web_files::WebFiles;
@@ -14,6 +15,8 @@ pub struct App {
     pub health: Arc<Health>,
     /// Which pages are served.
     pub origins: Arc<OriginPolicy>,
+    /// Whole views as files.
+    pub exports: Exports,
     /// The web viewer.
     pub web_files: Arc<WebFiles>,
     /// The sockets.

@@ -142,6 +142,35 @@ pub const POLL_RANGES_MAX: usize = 16;
 /// Rows that a look counts; beyond it the total is PostgreSQL's estimate.
 pub const POLL_COUNT_MAX: u64 = 1_000_000;
 
+// ---- Summaries ----
+
+/// Summaries kept at once on one socket.
+pub const SUMMARIES_PER_SESSION_MAX: usize = 16;
+/// Groups shown of one summary.
+pub const GROUPS_SHOWN_MAX: u32 = 1_000;
+/// Keys of one summary.
+pub const SUMMARY_KEYS_MAX: usize = 8;
+/// Aggregates of one summary.
+pub const SUMMARY_AGGREGATES_MAX: usize = 32;
+/// Buckets of one key, and bounds that a client may name.
+pub const BUCKETS_MAX: u32 = 500;
+/// Groups of one summary.
+pub const GROUPS_MAX: usize = 100_000;
+/// Groups of one summary whose keys only PostgreSQL can compare: it is shown all of them with each new one.
+pub const ASKED_GROUPS_MAX: usize = 10_000;
+/// Groups of all summaries of one table; each takes a few hundred bytes.
+pub const GROUPS_PER_TABLE_MAX: usize = 500_000;
+/// Extreme values fetched when a group's are lost, so that the next few to go need no query.
+pub const EXTREMES_FETCHED: usize = 64;
+/// Lost extremes of one summary that are asked for one by one; with more of them it is counted anew.
+pub const DOUBTS_PER_SUMMARY_MAX: usize = 64;
+/// Questions about a table's summaries in one statement; the others wait for its answer.
+pub const SUMMARY_PARTS_MAX: usize = 256;
+/// How often in a row a summary that cannot be kept is counted again before it is refused.
+pub const SUMMARY_MISTAKES_MAX: u32 = 3;
+/// Parameters of such a statement, of which PostgreSQL takes 65,535, beyond its first question.
+pub const SUMMARY_PARAMETERS_MAX: usize = 10_000;
+
 // ---- Sessions ----
 
 /// The largest frame a client may send, in bytes.
@@ -270,6 +299,16 @@ pub const API_BODY_BYTES_MAX: usize = 1 << 20;
 pub const API_BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// Versions in one `If-Match`.
 pub const ETAGS_MAX: usize = 16;
+/// Streams of events open at once on one server.
+pub const STREAMS_MAX: usize = 4_096;
+/// When the reader of a stream that broke off is to come back.
+pub const STREAM_RETRY: Duration = Duration::from_secs(1);
+/// Events of one stream that can be gone on from.
+pub const STREAM_STATES_MAX: usize = 32;
+/// How long it is remembered what a stream was sent.
+pub const STREAM_MEMORY_TIME: Duration = LOG_RETENTION;
+/// Bytes for remembering what streams were sent.
+pub const STREAM_MEMORY_BYTES_MAX: usize = 32 << 20;
 /// How long a request of the API may take; less than [`REQUEST_TIMEOUT`], so that it is told why.
 pub const API_TIMEOUT: Duration = Duration::from_secs(25);
 /// The same while PostgreSQL is away.
@@ -280,6 +319,41 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub const WEB_FILES_MAX: usize = 256;
 /// Bytes of one file of the web viewer.
 pub const WEB_FILE_BYTES_MAX: u64 = 64 << 20;
+
+// ---- Exports ----
+
+/// Exports under way at once; each has a connection to PostgreSQL beside the pool.
+pub const EXPORTS_MAX: usize = 2;
+/// When a client may try again that was told that all places are taken.
+pub const EXPORT_RETRY_AFTER: Duration = Duration::from_secs(5);
+/// How long counting an export's rows may take, where their number decides whether it is possible.
+pub const EXPORT_COUNT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long the answer's head waits for the first rows, so that an error still has a status of its own.
+pub const EXPORT_FIRST_ROWS_PATIENCE: Duration = Duration::from_secs(5);
+/// A client that takes no bytes of an export for so long is cut.
+pub const EXPORT_STALL_MAX: Duration = Duration::from_secs(60);
+/// How long PostgreSQL may take to cancel an export's query.
+pub const EXPORT_CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Rows handed from PostgreSQL's connection to the encoder at once.
+pub const EXPORT_BATCH_ROWS: usize = 1_000;
+/// Bytes of cells handed on at once; the row that exceeds it is the last.
+pub const EXPORT_BATCH_BYTES: usize = 256 * 1024;
+/// Batches waiting for the encoder.
+pub const EXPORT_BATCH_QUEUE: usize = 2;
+/// Bytes of a file sent at once.
+pub const EXPORT_CHUNK_BYTES: usize = 64 * 1024;
+/// Chunks waiting for the client.
+pub const EXPORT_CHUNK_QUEUE: usize = 8;
+/// Rows of one row group of a Parquet file, which is held in memory until it is complete.
+pub const PARQUET_GROUP_ROWS: usize = 65_536;
+/// Bytes of cells of one row group; the row that exceeds it is the last.
+pub const PARQUET_GROUP_BYTES: usize = 32 << 20;
+/// Rows of a worksheet, the header included: a bound of the format.
+pub const XLSX_ROWS_MAX: u32 = 1_048_576;
+/// Characters (UTF-16 units) of a worksheet's cell: a bound of the format.
+pub const XLSX_CELL_UNITS_MAX: usize = 32_767;
+/// Bytes of cells in one workbook, which is written to a temporary file before it is sent.
+pub const XLSX_BYTES_MAX: u64 = 2 << 30;
 
 // ---- Shutdown ----
 
@@ -298,6 +372,10 @@ const _: () = {
     assert!(QUERY_TIMEOUT.as_secs() <= IDLE_IN_TRANSACTION_TIMEOUT.as_secs());
     assert!(API_TIMEOUT.as_secs() < REQUEST_TIMEOUT.as_secs());
     assert!(API_ROWS_DEFAULT <= WINDOW_ROWS_MAX);
+    let export_head = CONNECT_TIMEOUT.as_secs()
+        + EXPORT_COUNT_TIMEOUT.as_secs()
+        + EXPORT_FIRST_ROWS_PATIENCE.as_secs();
+    assert!(export_head < REQUEST_TIMEOUT.as_secs());
     assert!(READY_TIMEOUT.as_secs() < CONNECT_TIMEOUT.as_secs());
     assert!(WINDOW_ROWS_MAX as usize <= BATCH_SIDES_MAX);
     assert!(FRAME_BYTES_MAX <= WRITE_BUFFER_BYTES_MAX);

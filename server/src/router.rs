@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::http::api::{self, Api};
 use crate::http::problem::Problem;
 use crate::http::web_files::WebFiles;
-use crate::http::{health, origin, security};
+use crate::http::{export, health, origin, security};
 use crate::limits::{REQUEST_BODY_BYTES_MAX, REQUEST_TIMEOUT};
 use crate::session;
 use crate::session::handshake::Sessions;
@@ -32,6 +32,7 @@ pub fn router(app: &App) -> Router {
         .route("/ws", get(socket))
         .with_state(app.sessions.clone())
         .merge(api::router(Api::new(app.sessions.clone())))
+        .merge(export::router(app.exports.clone()))
         .route_layer(from_fn_with_state(app.origins.clone(), origin::guard));
     let status = Router::new()
         .route("/readyz", get(health::readyz))

@@ -17,6 +17,7 @@ use crate::changes::Sabotage;
 use crate::changes::SnapshotHook;
 use crate::db::pool::{self, PoolError};
 use crate::db::timeouts::Timeouts;
+use crate::http::export::Exports;
 use crate::http::health::Health;
 use crate::http::origin::{Origin, OriginPolicy};
 use crate::http::serve::serve;
@@ -248,6 +249,12 @@ pub async fn start(
             engine: running.clone(),
             started: Instant::now(),
         }),
+        exports: Exports::new(
+            running.clone(),
+            options.timeouts,
+            sessions.tasks.clone(),
+            sessions.stop.clone(),
+        ),
         origins: Arc::new(OriginPolicy::new(options.allowed_origins, address.ip())),
         web_files: Arc::new(WebFiles::new(options.web_dir)),
         sessions: Sessions::new(running, sessions.tasks.clone(), sessions.stop.clone()),

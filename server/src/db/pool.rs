@@ -170,6 +170,22 @@ pub fn connect_for_polls(url: &str) -> Result<PgPool, PoolError> {
         .connect_lazy_with(options))
 }
 
+/// A connection like the pool's but beside it, for something that takes long.
+///
+/// # Errors
+/// If PostgreSQL cannot be reached, or takes no more connections.
+pub async fn connect_beside(
+    pool: &PgPool,
+    timeouts: &Timeouts,
+) -> Result<PgConnection, sqlx::Error> {
+    let options = pool.connect_options();
+    let connecting = tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await;
+    let mut connection =
+        connecting.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))?;
+    connection.execute(session_settings(timeouts)).await?;
+    Ok(connection)
+}
+
 /// Whether PostgreSQL answers.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Row};
 use view_index::{OrderColumn, TableRow};
 
 use super::catalog::TableDef;
-use super::decode::rows_from_json;
+use super::decode::{row_sql, rows_from_json};
 use super::keyset::{self, behind};
 use super::query::{Condition, order_by};
 use super::rows::FetchError;
@@ -67,6 +67,7 @@ pub async fn neighbours(
         texts: place.values.iter().map(Value::to_postgres_text).collect(),
         inclusive: false,
     };
+    let (text, columns) = (row_sql(table, "r"), readable(table));
     for range in behind(table, &order, &from) {
         let wanted = count.saturating_sub(rows.len() as u64);
         if wanted == 0 {
@@ -74,8 +75,8 @@ pub async fn neighbours(
         }
         let condition = Condition::join(vec![filter.clone(), range], true);
         let sql = format!(
-            "SELECT to_json(r.*)::text FROM \
-             (SELECT t.* FROM {} AS t WHERE {} ORDER BY {} LIMIT {wanted}) AS r",
+            "SELECT {text} FROM \
+             (SELECT {columns} FROM {} AS t WHERE {} ORDER BY {} LIMIT {wanted}) AS r",
             table.sql_name,
             condition.sql,
             order_by(table, &order),
@@ -94,4 +95,16 @@ pub async fn neighbours(
     }
     let rows = rows_from_json(table, &rows)?;
     Ok(Neighbours { version, rows })
+}
+
+/// SQL for the columns of a row called `t` that the role may read.
+fn readable(table: &TableDef) -> String {
+    if table.reads_all {
+        return "t.*".to_owned();
+    }
+    let names = table
+        .columns
+        .iter()
+        .map(|column| format!("t.{}", column.sql_name));
+    names.collect::<Vec<_>>().join(", ")
 }

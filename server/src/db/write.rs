@@ -1,6 +1,6 @@
 //! Whole rows by their key: read, inserted, updated, deleted, each in one statement.
 //!
-//! A row's version is a hash of its canonical text (`to_json` under the fixed settings), so it is the same on
+//! A row's version is a hash of its canonical text ([`row_sql`] under the fixed settings), so it is the same on
 //! every server and survives everything that leaves the row as it is. A write that names a version happens
 //! only if the row still has it: PostgreSQL tests that again if it had to wait for another writer.
 
@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Row};
 use view_index::TableRow;
 
 use super::catalog::TableDef;
-use super::decode::row_from_json;
+use super::decode::{row_from_json, row_sql};
 use super::rows::FetchError;
 
 /// A row and its version.
@@ -88,20 +88,36 @@ impl From<sqlx::Error> for WriteError {
     }
 }
 
-/// SQL for the row and its version; what is hashed is the row as clients see it.
-const ROW: &str = "to_json(t.*)::text, \
-    left(encode(sha256(convert_to(to_json(t.*)::text, 'UTF8')), 'hex'), 32)";
+/// SQL for a row's text: of those of its columns that the role may read.
+fn row_text(table: &TableDef) -> String {
+    if table.reads_all {
+        return row_sql(table, "t");
+    }
+    let every: Vec<usize> = (0..table.columns.len()).collect();
+    let columns = names(table, &every, "t.").join(", ");
+    format!(
+        "(SELECT {} FROM (SELECT {columns}) AS r)",
+        row_sql(table, "r")
+    )
+}
+
+/// SQL for a row's version.
+fn version_of(table: &TableDef) -> String {
+    let text = row_text(table);
+    format!("left(encode(sha256(convert_to({text}, 'UTF8')), 'hex'), 32)")
+}
+
+/// SQL for the row and its version, for [`versioned`].
+fn row_and_version(table: &TableDef) -> String {
+    format!("{}, {}", row_text(table), version_of(table))
+}
 
 /// SQL for the row of a key whose first value is `$first`.
 fn has_key(table: &TableDef, first: usize) -> String {
     let tests = table.key.iter().enumerate().map(|(nth, &at)| {
         let def = &table.columns[at];
-        format!(
-            "t.{} = ${}::text::{}",
-            def.sql_name,
-            first + nth,
-            def.sql_type
-        )
+        let value = def.read(&format!("${}::text", first + nth));
+        format!("t.{} = {value}", def.sql_name)
     });
     tests.collect::<Vec<_>>().join(" AND ")
 }
@@ -124,7 +140,8 @@ pub async fn read(
     key: &[Value],
 ) -> Result<Option<Versioned>, WriteError> {
     let sql = format!(
-        "SELECT {ROW} FROM {} AS t WHERE {}",
+        "SELECT {} FROM {} AS t WHERE {}",
+        row_and_version(table),
         table.sql_name,
         has_key(table, 1)
     );
@@ -158,8 +175,9 @@ pub async fn insert(
         )
     };
     let sql = format!(
-        "INSERT INTO {} AS t {values} RETURNING {ROW}",
-        table.sql_name
+        "INSERT INTO {} AS t {values} RETURNING {}",
+        table.sql_name,
+        row_and_version(table)
     );
     let mut query = sqlx::query(AssertSqlSafe(sql));
     if !columns.is_empty() {
@@ -186,12 +204,13 @@ pub async fn update(
         .zip(names(table, columns, "new."))
         .map(|(name, value)| format!("{name} = {value}"));
     let sql = format!(
-        "UPDATE {} AS t SET {} FROM {} WHERE {} AND {} RETURNING {ROW}",
+        "UPDATE {} AS t SET {} FROM {} WHERE {} AND {} RETURNING {}",
         table.sql_name,
         set.collect::<Vec<_>>().join(", "),
         record(table, columns),
-        has_version(2),
+        has_version(table, 2),
         has_key(table, 3),
+        row_and_version(table),
     );
     let mut query = sqlx::query(AssertSqlSafe(sql))
         .bind(object)
@@ -218,7 +237,7 @@ pub async fn delete(
     let sql = format!(
         "DELETE FROM {} AS t WHERE {} AND {}",
         table.sql_name,
-        has_version(1),
+        has_version(table, 1),
         has_key(table, 2),
     );
     let mut query = sqlx::query(AssertSqlSafe(sql)).bind(versions(expected));
@@ -248,10 +267,10 @@ async fn not_written<T>(
 }
 
 /// SQL for "the row has one of the versions in `$nth`, or any will do".
-fn has_version(nth: usize) -> String {
+fn has_version(table: &TableDef, nth: usize) -> String {
     format!(
-        "(${nth}::text[] IS NULL OR \
-         left(encode(sha256(convert_to(to_json(t.*)::text, 'UTF8')), 'hex'), 32) = ANY(${nth}))"
+        "(${nth}::text[] IS NULL OR {} = ANY(${nth}))",
+        version_of(table)
     )
 }
 

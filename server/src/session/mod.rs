@@ -8,5 +8,6 @@ pub mod handshake;
 pub mod outbox;
 pub mod requests;
 pub mod socket;
+pub mod summaries;
 
 pub use handshake::upgrade;

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::SendError;
 
 use super::edits::Edits;
+use super::summaries::Summaries;
 use crate::changes::reader::now_micros;
 use crate::db::catalog::TableDef;
 use crate::limits::{WINDOW_ROWS_MAX, WINDOWS_PER_SESSION_MAX};
@@ -31,17 +32,20 @@ pub struct Requests {
     engine: Arc<Engine>,
     windows: HashMap<WindowId, OpenedWindow>,
     edits: Edits,
+    summaries: Summaries,
 }
 
 impl Requests {
     /// No window is open yet.
     pub fn new(client: ClientRef, engine: Arc<Engine>) -> Self {
         let edits = Edits::new(client.clone(), &engine);
+        let summaries = Summaries::new(client.clone(), engine.clone());
         Self {
             client,
             engine,
             windows: HashMap::new(),
             edits,
+            summaries,
         }
     }
 
@@ -84,6 +88,10 @@ impl Requests {
                 let message = "this server creates no indexes: it has no admin token";
                 self.client.refuse(ErrorCode::Forbidden, message, None);
             }
+            ClientMsg::Summarize(asked) => self.summaries.summarize(*asked).await,
+            ClientMsg::ShowGroups(show) => self.summaries.show(show).await,
+            ClientMsg::AckSummary(ack) => self.summaries.acknowledge(ack).await,
+            ClientMsg::Unsummarize(end) => self.summaries.end(end.summary).await,
             ClientMsg::Ping(ping) => {
                 let pong = Pong {
                     id: ping.id,
@@ -96,6 +104,7 @@ impl Requests {
 
     /// The client is gone.
     pub async fn leave(&mut self) {
+        self.summaries.leave().await;
         for (_, window) in self.windows.drain() {
             // The table's task ends with the server, or with the table.
             drop(

@@ -177,7 +177,23 @@ impl Answers {
                 }
             }
         }
-        for (domain, texts) in unknown {
+        self.learn(pool, unknown).await
+    }
+
+    /// Learns where these texts stand, as far as they are not known.
+    ///
+    /// # Errors
+    /// If PostgreSQL cannot be asked.
+    pub async fn learn(
+        &mut self,
+        pool: &PgPool,
+        mut texts: HashMap<DomainId, HashSet<String>>,
+    ) -> Result<(), sqlx::Error> {
+        for (domain, texts) in &mut texts {
+            texts.retain(|text| self.ranks.get(*domain, text).is_none());
+        }
+        texts.retain(|_, texts| !texts.is_empty());
+        for (domain, texts) in texts {
             let Some(known) = self.domains.get(domain.0 as usize) else {
                 continue;
             };

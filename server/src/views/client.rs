@@ -99,6 +99,7 @@ fn held_bytes(message: &ServerMsg) -> usize {
     };
     let rows = match message {
         ServerMsg::Update(update) => update.rows.iter().map(op).sum(),
+        ServerMsg::Summary(update) => update.shown.iter().map(op).sum(),
         _ => 0,
     };
     size_of::<ServerMsg>() + rows

@@ -309,7 +309,7 @@ fn rows(slice: Slice, position: u64, total: Option<view_index::Total>) -> Found 
 }
 
 /// What an error says about the query itself; `None` if it says something about the connection.
-fn failure(error: &sqlx::Error) -> Option<Failure> {
+pub(super) fn failure(error: &sqlx::Error) -> Option<Failure> {
     let error = error.as_database_error()?;
     match error.code()?.as_bytes() {
         b"57014" => Some(Failure::Timeout),

@@ -96,8 +96,12 @@ impl Turn {
         }
         self.commands.close();
         while let Some(command) = self.commands.recv().await {
-            if let Command::Open(client, _, open) = command {
-                client.refuse(ErrorCode::UnknownTable, &*message, Some(open.window));
+            match command {
+                Command::Open(client, _, open) => {
+                    client.refuse(ErrorCode::UnknownTable, &*message, Some(open.window));
+                }
+                Command::Summary(command) => command.refuse(ErrorCode::UnknownTable, &*message),
+                _ => {}
             }
         }
     }

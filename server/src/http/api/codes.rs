@@ -52,11 +52,15 @@ pub enum Code {
     SchemaChanged,
     /// As many streams as the server holds are open.
     TooManyStreams,
+    /// As many exports as the server allows are under way.
+    TooManyExports,
+    /// The view has more rows than the format holds.
+    TooManyRows,
 }
 
 impl Code {
     /// Every one.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::UnknownAddress,
         Self::UnknownRow,
         Self::UnknownParameter,
@@ -78,6 +82,8 @@ impl Code {
         Self::ConstraintViolated,
         Self::SchemaChanged,
         Self::TooManyStreams,
+        Self::TooManyExports,
+        Self::TooManyRows,
     ];
 
     /// As programs see it, and the HTTP status it comes with.
@@ -108,6 +114,8 @@ impl Code {
             Self::ConstraintViolated => ("constraint_violated", StatusCode::UNPROCESSABLE_ENTITY),
             Self::SchemaChanged => ("schema_changed", StatusCode::CONFLICT),
             Self::TooManyStreams => ("too_many_streams", StatusCode::SERVICE_UNAVAILABLE),
+            Self::TooManyExports => ("too_many_exports", StatusCode::TOO_MANY_REQUESTS),
+            Self::TooManyRows => ("too_many_rows", StatusCode::UNPROCESSABLE_ENTITY),
         }
     }
 

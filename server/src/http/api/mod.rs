@@ -1,8 +1,8 @@
 //! The HTTP API for programs: `/api/v1`. `docs/http-api.md` describes it.
 //!
 //! [`parameters`] reads what stands behind the `?`, [`filter_text`] the filters in it; [`rows`] answers with
-//! pages, through a [`window`] of the engine's or from a cursor; [`row`] reads and writes single rows; [`codes`] names
-//! every refusal.
+//! pages, through a [`window`] of the engine's or from a cursor; [`row`] reads and writes single rows; [`stream`]
+//! follows a window; [`codes`] names every refusal.
 
 pub mod body;
 pub mod codes;
@@ -14,6 +14,8 @@ pub mod parameters;
 pub mod refusals;
 pub mod row;
 pub mod rows;
+pub mod stream;
+pub mod stream_memory;
 pub mod tables;
 pub mod window;
 
@@ -30,10 +32,12 @@ use tokio::sync::OnceCell;
 
 use self::codes::{Code, refused, unavailable};
 use self::parameters::Parameters;
+use self::stream::Streams;
 use crate::db::catalog::TableDef;
 use crate::db::log::database_identity;
 use crate::http::problem::Problem;
 use crate::session::handshake::Sessions;
+use crate::views::Engine;
 
 /// What the requests of the API share.
 #[derive(Clone, Debug)]
@@ -42,6 +46,8 @@ pub struct Api {
     pub sessions: Sessions,
     /// What cursors are signed with, once it is known.
     cursor_key: Arc<OnceCell<String>>,
+    /// What all streams share.
+    streams: Streams,
 }
 
 impl Api {
@@ -50,6 +56,7 @@ impl Api {
         Self {
             sessions,
             cursor_key: Arc::default(),
+            streams: Streams::default(),
         }
     }
 
@@ -65,13 +72,20 @@ impl Api {
     async fn table(&self, path: &RawPathParams) -> Result<Arc<TableDef>, Problem> {
         let name = path.iter().find(|(name, _)| *name == "table");
         let name = name.map(|(_, value)| value).unwrap_or_default();
-        let found = self.sessions.engine.table(name).await;
-        found.map_err(|error| unavailable(&error))?.ok_or_else(|| {
-            let detail =
-                format!("no table is called {name:?}; /api/v1/tables lists those there are");
-            refused(protocol::ErrorCode::UnknownTable, detail)
-        })
+        find_table(&self.sessions.engine, name).await
     }
+}
+
+/// The table of this name.
+///
+/// # Errors
+/// If there is none, or PostgreSQL cannot be asked.
+pub async fn find_table(engine: &Engine, name: &str) -> Result<Arc<TableDef>, Problem> {
+    let found = engine.table(name).await;
+    found.map_err(|error| unavailable(&error))?.ok_or_else(|| {
+        let detail = format!("no table is called {name:?}; /api/v1/tables lists those there are");
+        refused(protocol::ErrorCode::UnknownTable, detail)
+    })
 }
 
 /// Every address of the API.
@@ -81,6 +95,7 @@ pub fn router<S: Clone + Send + Sync + 'static>(api: Api) -> Router<S> {
         .route("/api/v1/tables", get(list_tables))
         .route(table, get(show_table))
         .route(&format!("{table}/rows"), get(list_rows).post(insert_row))
+        .route(&format!("{table}/stream"), get(follow))
         .route(
             &format!("{table}/rows/{{key}}"),
             get(show_row).patch(update_row).delete(delete_row),
@@ -117,6 +132,17 @@ async fn list_rows(
     let parameters = Parameters::read(query.as_deref())?;
     let table = api.table(&path).await?;
     rows::rows(&api, &table, parameters).await
+}
+
+async fn follow(
+    State(api): State<Api>,
+    path: RawPathParams,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let parameters = Parameters::read(query.as_deref())?;
+    let table = api.table(&path).await?;
+    stream::stream(&api, &table, parameters, &headers).await
 }
 
 /// Writes take no parameters.
@@ -178,7 +204,8 @@ async fn nothing_here() -> Problem {
     Code::UnknownAddress.because(detail)
 }
 
-async fn wrong_method() -> Problem {
+/// For addresses that do not take a method.
+pub async fn wrong_method() -> Problem {
     let detail = "this address does not take that method; the Allow header names those it does";
     Code::MethodNotAllowed.because(detail)
 }
@@ -193,12 +220,17 @@ async fn check(request: Request, next: Next) -> Response {
         let detail = "pages of other sites may not use this server";
         return refused(protocol::ErrorCode::Forbidden, detail).into_response();
     }
-    if !is_acceptable(request.headers()) {
-        let detail = "this address answers with application/json";
-        return Code::NotAcceptable
-            .because(detail)
-            .allowed(["application/json"])
-            .into_response();
+    let path = request.uri().path();
+    // A row may have the key `stream`.
+    let kind = if path.ends_with("/stream") && !path.contains("/rows/") {
+        "text/event-stream"
+    } else {
+        "application/json"
+    };
+    if !is_acceptable(request.headers(), kind) {
+        let detail = format!("this address answers with {kind}");
+        let problem = Code::NotAcceptable.because(detail);
+        return problem.allowed([kind]).into_response();
     }
     let response = next.run(request).await;
     let is_coded = response
@@ -215,13 +247,14 @@ async fn check(request: Request, next: Next) -> Response {
     }
 }
 
-/// Whether a client takes JSON.
-fn is_acceptable(headers: &HeaderMap) -> bool {
+/// Whether a client takes this kind of answer.
+fn is_acceptable(headers: &HeaderMap, answer: &str) -> bool {
     let mut accepts = headers.get_all(header::ACCEPT).iter().peekable();
     if accepts.peek().is_none() {
         return true;
     }
-    let takes = ["application/json", "application/*", "*/*"];
+    let group = answer.split('/').next().unwrap_or_default();
+    let takes = [answer, &format!("{group}/*"), "*/*"];
     accepts.any(|accept| {
         let ranges = accept.to_str().unwrap_or_default().split(',');
         ranges.into_iter().any(|range| {

@@ -159,7 +159,8 @@ impl RowsQuery {
             ["refuse", "allow"],
         )?;
         for (name, text) in &given.0 {
-            if table.column(name).is_none() {
+            // A name that means something elsewhere is never a column; `filter` reaches such columns.
+            if table.column(name).is_none() || ROWS_PARAMETERS.contains(&name.as_str()) {
                 let columns = table.columns.iter().map(|column| column.name.as_str());
                 return Err(unknown(name, allowed.iter().copied().chain(columns)));
             }
@@ -197,7 +198,10 @@ fn bad_text(parameter: &str, error: &TextError) -> Problem {
 }
 
 /// Whether the second of two words is given; the first is the default.
-fn choice(name: &str, given: Option<&str>, words: [&str; 2]) -> Result<bool, Problem> {
+///
+/// # Errors
+/// If it is another word.
+pub fn choice(name: &str, given: Option<&str>, words: [&str; 2]) -> Result<bool, Problem> {
     match given {
         None => Ok(false),
         Some(word) if word == words[0] => Ok(false),

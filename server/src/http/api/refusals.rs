@@ -38,7 +38,7 @@ fn kind(table: &TableDef, objection: &Objection) -> Problem {
         // The text is not of the type, or out of its range.
         [b'2', b'2', ..] => refused(ErrorCode::BadValue, message)
             .instead_of(StatusCode::BAD_REQUEST, StatusCode::UNPROCESSABLE_ENTITY),
-        b"428C9" => refused(ErrorCode::NotEditable, message),
+        b"428C9" | b"55000" => refused(ErrorCode::NotEditable, message),
         b"42501" => Code::Forbidden.because(message),
         b"42703" | b"42P01" | b"42804" | b"42883" | b"0A000" => {
             let detail = format!("{} changed meanwhile: {message}", table.sql_name);

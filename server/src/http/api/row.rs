@@ -158,8 +158,12 @@ fn check_editable(table: &TableDef, columns: &[usize]) -> Result<(), Problem> {
         return Ok(());
     };
     let name = &table.columns[column].name;
-    let detail =
-        format!("the column {name:?} is generated, or the server's role may not change it");
+    let detail = match &table.not_editable {
+        Some(reason) => format!("{} cannot be edited: {reason}", table.sql_name),
+        None => {
+            format!("the column {name:?} is generated, or the server's role may not change it")
+        }
+    };
     let editable = table.columns.iter().filter(|column| column.shown.editable);
     Err(refused(ErrorCode::NotEditable, detail)
         .with("column", name.as_str())

@@ -109,6 +109,8 @@ async fn by_position(
         columns.position(|shown| shown.name == *name)
     };
     let places: Option<Vec<usize>> = order.iter().map(place_of).collect();
+    // Without a key no row can be told from its neighbour, so there is nothing to continue behind.
+    let places = places.filter(|_| !table.key.is_empty());
     let lead = |row: Option<&protocol::Row>, backwards| {
         let values = places
             .as_ref()?

@@ -10,7 +10,7 @@ use protocol::{
     Ack, ErrorCode, OpenWindow, Row, RowOp, ServerMsg, Status, TableSchema, Update, Version,
     ViewSpec,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -130,15 +130,18 @@ pub async fn first_page(
         let mut guest = Guest::open(sessions, table, open).await;
         page(&mut guest, exact, &view).await
     };
-    timeout(patience, asked).await.unwrap_or_else(|_| {
-        Err(if is_stale() {
-            unavailable(&sqlx::Error::PoolTimedOut)
-        } else {
-            let detail = "the rows were not there in time; an index on the sorted and filtered columns \
-                          would help, or without total=exact an estimate comes at once";
-            refused(ErrorCode::QueryTimeout, detail)
-        })
-    })
+    let answered = timeout(patience, asked).await;
+    answered.unwrap_or_else(|_| Err(late(&status)))
+}
+
+/// Why the engine has not answered in time.
+pub fn late(status: &watch::Receiver<Status>) -> Problem {
+    if matches!(*status.borrow(), Status::Stale { .. }) {
+        return unavailable(&sqlx::Error::PoolTimedOut);
+    }
+    let detail = "the rows were not there in time; an index on the sorted and filtered columns would help, \
+                  or without total=exact an estimate comes at once";
+    refused(ErrorCode::QueryTimeout, detail)
 }
 
 async fn page(guest: &mut Guest, exact: bool, view: &ViewSpec) -> Result<Page, Problem> {
@@ -161,7 +164,7 @@ async fn page(guest: &mut Guest, exact: bool, view: &ViewSpec) -> Result<Page, P
             _ => {}
         }
     }
-    let detail = "the server is stopping; try again in a moment";
+    let detail = "the table is gone, or the server is stopping; try again in a moment";
     Err(refused(ErrorCode::DatabaseUnavailable, detail))
 }
 

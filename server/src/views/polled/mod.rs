@@ -25,7 +25,7 @@ pub use self::window::PolledWindow;
 use super::answers::Answers;
 use super::client::SessionId;
 use super::plan::{Plan, Refusal, columns};
-use super::table::{Command, Surroundings};
+use super::table::{Command, Surroundings, not_live};
 use super::turn::Turn;
 use crate::db::catalog::{Catalog, TableDef};
 use crate::db::polls::Look;
@@ -166,6 +166,9 @@ impl PolledTask {
             }
             Command::Close(session, window) => self.remove(|shown| shown.is(session, window)),
             Command::Leave(session) => self.remove(|shown| shown.client.session == session),
+            Command::Summary(command) => {
+                command.refuse(ErrorCode::BadSummary, not_live(&self.table));
+            }
             // A polled view remembers no more than its windows show.
             Command::Shed(_) => {}
         }

@@ -31,8 +31,11 @@ impl TableTask {
             self.place_answer(answer).await;
         }
         self.take_early_steps().await;
+        self.place_early_summaries().await;
         self.show_unplanned().await;
+        self.keep_unplanned().await;
         self.refresh_all();
+        self.refresh_summaries();
     }
 
     /// The router drops batches for a task that falls far behind.
@@ -93,6 +96,7 @@ impl TableTask {
         let verdicts = self.ask_verdicts(changes).await?;
         let pool = &self.around.pool;
         let orders = self.views.values().map(|view| view.plan.order.as_slice());
+        let orders = orders.chain(self.summaries.orders());
         self.answers.place(pool, orders, rows_of(changes)).await?;
         let ranks = self.answers.ranks();
         for view in self.views.values_mut() {
@@ -112,6 +116,7 @@ impl TableTask {
                 }
             }
         }
+        self.summaries.apply(changes, &verdicts, ranks, &seen);
         self.history.push(next.snapshot.clone(), changes.clone());
         Ok(())
     }
@@ -125,6 +130,7 @@ impl TableTask {
                 view.answered(&answer.question);
             }
         }
+        self.summaries.reset();
         for view in self.views.values_mut() {
             view.rebuild(reason);
         }
@@ -140,6 +146,7 @@ impl TableTask {
         let found = catalog.get(self.table.oid).cloned();
         let Some(table) = found.clone().filter(|table| table.is_live()) else {
             self.leaving = Some(found);
+            self.leave_summaries();
             return;
         };
         if table == self.table {
@@ -151,5 +158,6 @@ impl TableTask {
         for shown in views.flat_map(|mut view| std::mem::take(&mut view.windows)) {
             self.show_or_refuse(shown).await;
         }
+        self.replan_summaries().await;
     }
 }

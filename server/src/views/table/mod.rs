@@ -4,6 +4,7 @@ mod advice;
 mod answers;
 mod batches;
 mod clockwork;
+mod summaries;
 mod verdicts;
 mod windows;
 
@@ -35,8 +36,11 @@ use crate::views::clock::Clock;
 use crate::views::fetching::Answer;
 use crate::views::history::History;
 use crate::views::polled::lanes::Lanes;
+use crate::views::summaries::Summaries;
 use crate::views::turn::Turn;
 use crate::views::view::{ClientWindow, View, ViewId};
+
+pub use self::summaries::{SummaryCommand, not_live};
 
 /// What a session asks of a table.
 #[derive(Debug)]
@@ -51,6 +55,8 @@ pub enum Command {
     Close(SessionId, WindowId),
     /// An edit made in a window was committed by this transaction.
     Edited(SessionId, WindowId, EditId, Xid),
+    /// Something about a summary.
+    Summary(SummaryCommand),
     /// The session is gone.
     Leave(SessionId),
     /// Memory is short: the view forgets its division.
@@ -108,6 +114,7 @@ pub struct TableTask {
     unplanned: Vec<ClientWindow>,
     /// The table is not live any more: another kind of task goes on.
     leaving: Option<Option<Arc<TableDef>>>,
+    summaries: Summaries,
 }
 
 impl TableTask {
@@ -133,6 +140,7 @@ impl TableTask {
             early: Vec::new(),
             unplanned: Vec::new(),
             leaving: None,
+            summaries: Summaries::default(),
         };
         for moving in turn.windows {
             task.show_or_refuse(moving.into()).await;
@@ -167,6 +175,9 @@ impl TableTask {
                     if let Ok(answer) = joined {
                         self.take_answer(answer).await;
                     }
+                }
+                Some(Ok(answer)) = self.summaries.queries.join_next() => {
+                    self.take_summary_answer(answer).await;
                 }
                 _ = ticks.tick() => self.drop_unused(),
                 _ = progress.tick(), if self.is_charting() => self.tell_progress(),

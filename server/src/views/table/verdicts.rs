@@ -23,6 +23,7 @@ impl TableTask {
     fn expel(&mut self, fault: &Fault) {
         tracing::warn!(table = self.table.sql_name, fault.message, "closing views");
         let answers = &mut self.answers;
+        self.summaries.expel(fault, answers);
         self.views.retain(|_, view| {
             let asked = view.predicate.asked();
             let is_meant = asked.contains(&fault.condition);

@@ -34,7 +34,10 @@ impl TableTask {
             Command::Close(session, window) => {
                 self.remove_windows(|shown| shown.is(session, window));
             }
+            Command::Summary(command) => self.take_summary_command(command).await,
             Command::Leave(session) => {
+                self.summaries
+                    .remove(|shown| shown.client.session == session);
                 self.remove_windows(|shown| shown.client.session == session);
             }
             Command::Shed(view) => {
@@ -170,6 +173,7 @@ impl TableTask {
             }
             !unused
         });
+        self.summaries.drop_unused(&mut self.answers);
         self.answers.forget_unused();
     }
 }

@@ -1,0 +1,509 @@
+//! The summaries of one table: shared by every client that asks for the same one, and kept by the batches.
+//!
+//! [`plan`] says what a summary asked for means; [`query`] asks PostgreSQL for groups; the index that
+//! follows the batches is [`view_index::summary`]. What a session asks, and when batches and answers are
+//! applied, is the table's task's (`views/table/summaries.rs`).
+
+pub mod plan;
+pub mod query;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use protocol::{ErrorCode, ServerMsg, Summarize, SummaryId, SummaryRefused, Version};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use view_index::summary::{ShownGroups, SummaryError, SummaryIndex};
+use view_index::{OrderColumn, Predicate, Ranks, Snapshot, TableChanges, Verdicts};
+
+use self::plan::SummaryPlan;
+use self::query::{Answer, Asked, Found, Known, Question, Questions, Reply, SummaryNumber};
+use crate::db::catalog::TableDef;
+use crate::limits::{
+    DOUBTS_PER_SUMMARY_MAX, GROUPS_PER_TABLE_MAX, SUMMARY_MISTAKES_MAX, SUMMARY_PARAMETERS_MAX,
+    SUMMARY_PARTS_MAX, VIEW_IDLE_MAX,
+};
+use crate::views::answers::Answers;
+use crate::views::client::{ClientRef, SessionId};
+use crate::views::fetching::Failure;
+use crate::views::judging::Fault;
+use crate::views::plan::Refusal;
+
+/// The summaries of one table.
+#[derive(Debug, Default)]
+pub struct Summaries {
+    all: HashMap<SummaryNumber, Summary>,
+    next: SummaryNumber,
+    /// The queries under way.
+    pub queries: JoinSet<Answer>,
+    /// Answers from a state that the table has not reached yet.
+    pub early: Vec<Answer>,
+    /// Those that could not be planned because PostgreSQL was away; tried again when it is back.
+    pub unplanned: Vec<ClientSummary>,
+    /// Lost extremes are being asked for, by one statement for all summaries.
+    is_asking_together: bool,
+}
+
+/// One summary, and who shows it.
+#[derive(Debug)]
+struct Summary {
+    plan: Arc<SummaryPlan>,
+    predicate: Predicate,
+    /// `None` until bounds of buckets are chosen.
+    known: Option<Arc<Known>>,
+    /// The columns that PostgreSQL is asked about.
+    asked: Vec<OrderColumn>,
+    /// Its groups; `None` until they are there.
+    index: Option<SummaryIndex>,
+    /// Counts how often it was built.
+    life: u64,
+    is_under_way: bool,
+    /// A question about it together with others failed: it is asked about by itself.
+    is_alone: bool,
+    /// How often in a row it could not be kept.
+    mistakes: u32,
+    clients: Vec<ClientSummary>,
+    /// Since when nobody shows it.
+    unused_since: Option<Instant>,
+}
+
+/// One client's summary.
+#[derive(Debug)]
+pub struct ClientSummary {
+    /// Whose it is.
+    pub client: ClientRef,
+    /// Keeps the summary's number taken in its session.
+    pub _lease: Arc<()>,
+    /// What it asked for.
+    pub asked: Summarize,
+    /// What it shows.
+    pub groups: ShownGroups,
+    /// Whether the client was told the keys and values.
+    pub is_told: bool,
+}
+
+impl ClientSummary {
+    /// Whether it is this one.
+    pub fn is(&self, session: SessionId, summary: SummaryId) -> bool {
+        self.client.session == session && self.groups.id() == summary
+    }
+
+    /// Tells the client why there is no summary.
+    pub fn refuse(&self, code: ErrorCode, message: impl Into<String>) {
+        self.client.send(ServerMsg::SummaryRefused(SummaryRefused {
+            summary: self.groups.id(),
+            code,
+            message: message.into(),
+        }));
+    }
+
+    fn refresh(&mut self, index: &SummaryIndex, version: &Version) {
+        if let Some(update) = self.groups.refresh(index, version) {
+            self.client.send(ServerMsg::Summary(update));
+        }
+    }
+}
+
+/// A table's task that panicked cannot keep its summaries any more: their clients reconnect.
+impl Drop for ClientSummary {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.client.cut();
+        }
+    }
+}
+
+impl Summary {
+    fn tell(&mut self, table: &TableDef) {
+        let Some(known) = &self.known else { return };
+        for shown in self.clients.iter_mut().filter(|shown| !shown.is_told) {
+            let id = shown.groups.id();
+            let told = self.plan.summarized(id, table, &known.bounds);
+            shown.client.send(ServerMsg::Summarized(told));
+            shown.is_told = true;
+        }
+    }
+
+    fn refresh(&mut self, version: &Version) {
+        if let Some(index) = &self.index {
+            let clients = self.clients.iter_mut();
+            clients.for_each(|shown| shown.refresh(index, version));
+        }
+    }
+
+    /// Starts anew: what is known of its groups no longer holds.
+    fn rebuild(&mut self) {
+        self.index = None;
+        self.life += 1;
+    }
+
+    fn refuse(&mut self, code: ErrorCode, message: &str) {
+        let clients = std::mem::take(&mut self.clients);
+        clients.iter().for_each(|shown| shown.refuse(code, message));
+        self.rebuild();
+        self.unused_since = Some(Instant::now());
+    }
+
+    /// What must be asked now.
+    fn question(&self, summary: SummaryNumber) -> Option<Question> {
+        let asked = match &self.index {
+            None => Asked::Groups,
+            Some(index) if index.is_in_doubt() => {
+                let doubts = index.doubts();
+                if doubts.len() > DOUBTS_PER_SUMMARY_MAX {
+                    Asked::Groups
+                } else {
+                    Asked::Doubts(doubts)
+                }
+            }
+            Some(_) => return None,
+        };
+        let is_wanted = !self.is_under_way && !self.clients.is_empty();
+        is_wanted.then(|| Question {
+            summary,
+            life: self.life,
+            plan: self.plan.clone(),
+            known: self.known.clone(),
+            asked,
+        })
+    }
+
+    /// Takes in an answer, and the changes since the state it was given at.
+    fn settle(
+        &mut self,
+        reply: Reply,
+        changes: &TableChanges,
+        verdicts: &Verdicts,
+        ranks: &Ranks,
+        seen: &Snapshot,
+    ) -> Result<(), SummaryError> {
+        match (reply.found, &mut self.index) {
+            (Found::Groups(groups), index) => {
+                let shape = reply.known.shape.clone();
+                let mut built = SummaryIndex::new(shape, self.predicate.clone(), groups, ranks)?;
+                built.apply(changes, verdicts, ranks, seen)?;
+                *index = Some(built);
+                self.asked = reply.known.shape.asked();
+                self.known = Some(reply.known);
+            }
+            (Found::Settled(settled), Some(index)) => {
+                index.settle(settled, changes, verdicts, ranks, seen)?;
+            }
+            (Found::Settled(_), None) => {}
+        }
+        self.mistakes = 0;
+        Ok(())
+    }
+}
+
+impl Summaries {
+    /// Shows a summary to a client: the one that means this, made if there is none.
+    pub fn show(
+        &mut self,
+        shown: ClientSummary,
+        plan: SummaryPlan,
+        table: &TableDef,
+        answers: &mut Answers,
+    ) -> SummaryNumber {
+        let same = self.all.iter().find(|(_, held)| *held.plan == plan);
+        let number = same.map(|(number, _)| *number).unwrap_or_else(|| {
+            self.next += 1;
+            let summary = Summary::new(plan, table, answers);
+            self.all.insert(self.next, summary);
+            self.next
+        });
+        if let Some(summary) = self.all.get_mut(&number) {
+            summary.unused_since = None;
+            summary.clients.push(shown);
+            summary.tell(table);
+        }
+        number
+    }
+
+    /// The columns of each summary that PostgreSQL is asked about.
+    pub fn orders(&self) -> impl Iterator<Item = &[OrderColumn]> {
+        self.all.values().map(|summary| summary.asked.as_slice())
+    }
+
+    /// Applies a batch to every summary.
+    pub fn apply(
+        &mut self,
+        changes: &TableChanges,
+        verdicts: &Verdicts,
+        ranks: &Ranks,
+        seen: &Snapshot,
+    ) {
+        for summary in self.all.values_mut() {
+            let Some(index) = &mut summary.index else {
+                continue;
+            };
+            match index.apply(changes, verdicts, ranks, seen) {
+                Ok(false) => {}
+                Ok(true) => summary.clients.iter_mut().for_each(|shown| {
+                    shown.groups.changed(changes.changed_at_micros);
+                }),
+                Err(error) => {
+                    tracing::warn!(%error, "counting a summary again");
+                    summary.rebuild();
+                }
+            }
+        }
+        self.refuse_large();
+    }
+
+    /// Ends the summaries that have become too large.
+    fn refuse_large(&mut self) {
+        let mut held = 0;
+        // The oldest keep their room.
+        let mut numbers: Vec<SummaryNumber> = self.all.keys().copied().collect();
+        numbers.sort_unstable();
+        for number in numbers {
+            let Some(summary) = self.all.get_mut(&number) else {
+                continue;
+            };
+            let groups = summary.index.as_ref().map_or(0, SummaryIndex::len);
+            let most = summary.plan.groups_max();
+            held += groups;
+            if groups > most {
+                let message = format!(
+                    "the summary has more than {most} groups; group by fewer columns, use buckets, \
+                     or filter"
+                );
+                summary.refuse(ErrorCode::TooManyGroups, &message);
+                held -= groups;
+            } else if held > GROUPS_PER_TABLE_MAX {
+                let message = format!(
+                    "the summaries of this table have more than {GROUPS_PER_TABLE_MAX} groups in \
+                     all; end others first, or ask for fewer groups"
+                );
+                summary.refuse(ErrorCode::TooManyGroups, &message);
+                held -= groups;
+            }
+        }
+    }
+
+    /// Starts anew at a state to which no known way leads.
+    pub fn reset(&mut self) {
+        for early in std::mem::take(&mut self.early) {
+            self.answered(&early);
+        }
+        self.all.values_mut().for_each(Summary::rebuild);
+    }
+
+    /// Every client's summary, to be planned again for the table's new columns.
+    pub fn take_clients(&mut self) -> Vec<ClientSummary> {
+        self.early.clear();
+        self.is_asking_together = false;
+        let all = std::mem::take(&mut self.all).into_values();
+        let mut clients: Vec<ClientSummary> = all.flat_map(|summary| summary.clients).collect();
+        for shown in &mut clients {
+            shown.is_told = false;
+            shown.groups.reset();
+        }
+        clients
+    }
+
+    /// Sends every client what is due.
+    pub fn refresh(&mut self, version: &Version) {
+        let all = self.all.values_mut();
+        all.for_each(|summary| summary.refresh(version));
+    }
+
+    /// Does something with one client's summary, and sends what is due to it.
+    pub fn with(
+        &mut self,
+        session: SessionId,
+        id: SummaryId,
+        version: Option<&Version>,
+        act: impl FnOnce(&mut ShownGroups),
+    ) {
+        for summary in self.all.values_mut() {
+            let mut clients = summary.clients.iter_mut();
+            if let Some(shown) = clients.find(|shown| shown.is(session, id)) {
+                act(&mut shown.groups);
+                if let (Some(index), Some(version)) = (&summary.index, version) {
+                    shown.refresh(index, version);
+                }
+                return;
+            }
+        }
+        let mut unplanned = self.unplanned.iter_mut();
+        if let Some(shown) = unplanned.find(|shown| shown.is(session, id)) {
+            act(&mut shown.groups);
+        }
+    }
+
+    /// Forgets the clients' summaries for which `gone` holds.
+    pub fn remove(&mut self, gone: impl Fn(&ClientSummary) -> bool) {
+        self.unplanned.retain(|shown| !gone(shown));
+        for summary in self.all.values_mut() {
+            summary.clients.retain(|shown| !gone(shown));
+            if summary.clients.is_empty() && summary.unused_since.is_none() {
+                summary.unused_since = Some(Instant::now());
+            }
+        }
+    }
+
+    /// Drops the summaries that nobody has shown for a while.
+    pub fn drop_unused(&mut self, answers: &mut Answers) {
+        self.all.retain(|_, summary| {
+            let is_unused = summary
+                .unused_since
+                .is_some_and(|since| since.elapsed() > VIEW_IDLE_MAX);
+            if is_unused {
+                answers.release(&summary.predicate.asked());
+            }
+            !is_unused
+        });
+    }
+
+    /// Ends the summaries whose filter PostgreSQL cannot judge.
+    pub fn expel(&mut self, fault: &Fault, answers: &mut Answers) {
+        self.all.retain(|_, summary| {
+            let asked = summary.predicate.asked();
+            let is_meant = asked.contains(&fault.condition);
+            if is_meant {
+                summary.refuse(fault.code, &fault.message);
+                answers.release(&asked);
+            }
+            !is_meant
+        });
+    }
+
+    /// What must be asked now; each list by one statement. A summary's first groups are asked for by
+    /// themselves. Everything that batches make necessary is asked together.
+    pub fn due(&mut self) -> Vec<Questions> {
+        let (mut due, mut together) = (Vec::new(), Vec::new());
+        let (mut parts, mut parameters) = (0, 0);
+        for (&number, summary) in &mut self.all {
+            let Some(question) = summary.question(number) else {
+                continue;
+            };
+            if summary.index.is_none() || summary.is_alone {
+                summary.is_under_way = true;
+                due.push(Questions {
+                    is_together: false,
+                    questions: vec![question],
+                });
+                continue;
+            }
+            let (more_parts, more_parameters) = question.size();
+            parts += more_parts;
+            parameters += more_parameters;
+            let fits = parts <= SUMMARY_PARTS_MAX && parameters <= SUMMARY_PARAMETERS_MAX;
+            if !self.is_asking_together && (fits || together.is_empty()) {
+                summary.is_under_way = true;
+                together.push(question);
+            }
+        }
+        if !together.is_empty() {
+            self.is_asking_together = true;
+            due.push(Questions {
+                is_together: true,
+                questions: together,
+            });
+        }
+        due
+    }
+
+    /// A query has ended.
+    pub fn answered(&mut self, answer: &Answer) {
+        if answer.is_together {
+            self.is_asking_together = false;
+        }
+        for (number, _) in &answer.questions {
+            if let Some(summary) = self.all.get_mut(number) {
+                summary.is_under_way = false;
+            }
+        }
+    }
+
+    /// A query has failed.
+    pub fn failed(&mut self, answer: &Answer, failure: &Failure) {
+        let Refusal { code, message } = refusal(failure);
+        for (number, life) in &answer.questions {
+            let Some(summary) = self.all.get_mut(number).filter(|held| held.life == *life) else {
+                continue;
+            };
+            if answer.questions.len() > 1 {
+                // One of them is to blame.
+                summary.is_alone = true;
+            } else {
+                summary.refuse(code, &message);
+            }
+        }
+    }
+
+    /// Takes in an answer, and the changes since the state it was given at.
+    pub fn settle(
+        &mut self,
+        reply: Reply,
+        table: &TableDef,
+        changes: &TableChanges,
+        verdicts: &Verdicts,
+        ranks: &Ranks,
+        seen: &Snapshot,
+    ) {
+        let held = self.all.get_mut(&reply.summary);
+        let Some(summary) = held.filter(|held| held.life == reply.life) else {
+            return;
+        };
+        match summary.settle(reply, changes, verdicts, ranks, seen) {
+            Ok(()) => summary.tell(table),
+            Err(error) => {
+                tracing::warn!(table = table.sql_name, %error, "counting a summary again");
+                summary.mistakes += 1;
+                if summary.mistakes > SUMMARY_MISTAKES_MAX {
+                    let message = "the summary cannot be kept; the server's log says why";
+                    summary.refuse(ErrorCode::Internal, message);
+                } else {
+                    summary.rebuild();
+                }
+            }
+        }
+        self.refuse_large();
+    }
+}
+
+impl Summary {
+    fn new(plan: SummaryPlan, table: &TableDef, answers: &mut Answers) -> Self {
+        let bounds = plan.given_bounds();
+        let is_known = !plan.needs_bounds();
+        let shape = is_known.then(|| plan.shape(table, &bounds).ok()).flatten();
+        let asked = shape.as_ref().map(view_index::summary::Shape::asked);
+        Self {
+            predicate: plan.rows.predicate(table, answers),
+            plan: Arc::new(plan),
+            asked: asked.unwrap_or_default(),
+            known: shape.map(|shape| {
+                let shape = Arc::new(shape);
+                Arc::new(Known { shape, bounds })
+            }),
+            index: None,
+            life: 0,
+            is_under_way: false,
+            is_alone: false,
+            mistakes: 0,
+            clients: Vec::new(),
+            unused_since: Some(Instant::now()),
+        }
+    }
+}
+
+fn refusal(failure: &Failure) -> Refusal {
+    let (code, message) = match failure {
+        Failure::SchemaChanged => (
+            ErrorCode::UnknownColumn,
+            "the table's columns changed: ask for the summary again".to_owned(),
+        ),
+        Failure::Timeout => (
+            ErrorCode::QueryTimeout,
+            "counting the groups took too long; a narrower filter, or an index on its columns, \
+             would help"
+                .to_owned(),
+        ),
+        Failure::Refused(message) => (ErrorCode::Internal, message.clone()),
+        Failure::NoIndex(message) => (ErrorCode::NoIndex, message.clone()),
+    };
+    Refusal { code, message }
+}
