@@ -63,7 +63,7 @@ pub const RELEASE_SLACK: usize = 2_000;
 /// How long counting a view may take.
 pub const CHART_TIMEOUT: Duration = Duration::from_secs(600);
 /// Views that are counted at the same time.
-pub const CHARTS_MAX: usize = 2;
+pub const CHARTS_MAX: usize = 4;
 /// A view of no more rows than this, as the planner estimates, is counted when it is opened.
 pub const COUNTED_AT_ONCE_MAX: u64 = 20_000;
 /// The share of the memory for views that one view may take which no index serves.

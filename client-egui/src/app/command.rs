@@ -27,6 +27,12 @@ pub enum Command {
     },
     /// Remove the filters of all columns.
     ClearFilters,
+    /// Show the table in its key's order.
+    ClearSort,
+    /// Open a view although that takes long.
+    OpenAnyway,
+    /// Return from rows that cannot be shown to the first ones.
+    ReturnToTop,
     /// Change a cell.
     Edit {
         /// The row's primary key.

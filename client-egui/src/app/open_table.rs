@@ -108,6 +108,12 @@ impl OpenTable {
         self.send_view(model);
     }
 
+    /// Returns to the order of the table's key.
+    pub fn clear_sort(&mut self, model: &mut Model) {
+        self.sort.clear();
+        self.send_view(model);
+    }
+
     /// Follows what the model has taken in.
     pub fn follow(&mut self, model: &mut Model) {
         if !self.filters_sent && self.schema(model).is_some() {

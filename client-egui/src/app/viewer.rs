@@ -126,6 +126,9 @@ impl<B: Backend> Viewer<B> {
             Command::CycleSort { .. }
             | Command::SetFilter { .. }
             | Command::ClearFilters
+            | Command::ClearSort
+            | Command::OpenAnyway
+            | Command::ReturnToTop
             | Command::Edit { .. }
             | Command::GoToRow(_) => {}
         }
@@ -134,6 +137,12 @@ impl<B: Backend> Viewer<B> {
             Command::CycleSort { column, add } => table.cycle_sort(model, &column, add),
             Command::SetFilter { column, text } => table.set_filter(model, column, text),
             Command::ClearFilters => table.clear_filters(model),
+            Command::ClearSort => table.clear_sort(model),
+            Command::OpenAnyway => model.open_anyway(table.window),
+            Command::ReturnToTop => {
+                table.grid.go_to_row(0);
+                model.return_to_top(table.window);
+            }
             Command::GoToRow(row) => table.grid.go_to_row(row),
             Command::Edit { key, column, value } => {
                 let typed = value.to_postgres_text().unwrap_or_default();

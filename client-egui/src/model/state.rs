@@ -162,6 +162,28 @@ impl Model {
         }
     }
 
+    /// Opens a window that was refused because it takes long to open.
+    pub fn open_anyway(&mut self, window: WindowId) {
+        if self
+            .windows
+            .get_mut(&window)
+            .is_some_and(Window::open_anyway)
+        {
+            self.open_at_server(window);
+        }
+    }
+
+    /// Opens a window that was refused because its rows are too far down, at the top.
+    pub fn return_to_top(&mut self, window: WindowId) {
+        if self
+            .windows
+            .get_mut(&window)
+            .is_some_and(Window::return_to_top)
+        {
+            self.open_at_server(window);
+        }
+    }
+
     /// Gives a window other columns; none for all. Its rows become placeholders until the answer.
     pub fn set_columns(&mut self, window: WindowId, columns: Vec<String>) {
         if let Some(open) = self.windows.get_mut(&window)

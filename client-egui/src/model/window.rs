@@ -54,6 +54,8 @@ pub struct Window {
     next_move_at: Option<Instant>,
     /// Faults since the last update that applied.
     faults: u32,
+    /// The view may take long to open: somebody has said that it is meant.
+    allow_expensive: bool,
 }
 
 impl Window {
@@ -70,6 +72,7 @@ impl Window {
             move_due: false,
             next_move_at: None,
             faults: 0,
+            allow_expensive: false,
         }
     }
 
@@ -136,7 +139,7 @@ impl Window {
             count: self.range.count,
             from_end: false,
             resume: self.resume(limits),
-            allow_expensive: false,
+            allow_expensive: self.allow_expensive,
         })
     }
 
@@ -174,6 +177,7 @@ impl Window {
         } else {
             self.cache.clear();
         }
+        self.allow_expensive &= self.view == view;
         self.view = view;
         self.columns = columns;
         self.error = None;
@@ -231,6 +235,21 @@ impl Window {
             self.stand = Stand::Unopened;
         }
         was_refused
+    }
+
+    /// Opens a window again that was refused because it takes long: that is meant.
+    pub(super) fn open_anyway(&mut self) -> bool {
+        self.allow_expensive = true;
+        self.error = None;
+        self.retry()
+    }
+
+    /// Opens a window again that was refused because its rows are too far down: at the top.
+    pub(super) fn return_to_top(&mut self) -> bool {
+        self.visible.start = 0;
+        self.range.start = 0;
+        self.error = None;
+        self.retry()
     }
 
     /// Forgets the rows: they are not what the server thinks they are.

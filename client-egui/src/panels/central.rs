@@ -1,6 +1,7 @@
 //! The grid, or why there is none.
 
 use egui::{Id, RichText, Ui, UiBuilder, vec2};
+use protocol::{ErrorCode, ErrorMsg};
 
 use super::format::sentence;
 use super::{FrameView, short_name};
@@ -21,16 +22,7 @@ pub fn show(
     };
     let window = frame.model.window(table.window);
     if let Some(error) = window.and_then(|window| window.error()) {
-        let title = format!("{} cannot be shown", short_name(&table.name));
-        let clear = (!table.filters.is_empty()).then_some(("Clear filters", Command::ClearFilters));
-        return message(
-            ui,
-            frame,
-            &title,
-            &sentence(&error.message),
-            clear,
-            commands,
-        );
+        return refused(ui, frame, table, error, commands);
     }
     let (Some(cache), Some(schema)) = (table.cache(frame.model), table.schema(frame.model)) else {
         return not_open_yet(ui, frame, table, commands);
@@ -54,21 +46,50 @@ pub fn show(
     }
 }
 
+/// Why a view is not shown, and the ways on from there.
+fn refused(
+    ui: &mut Ui,
+    frame: &FrameView<'_>,
+    table: &OpenTable,
+    error: &ErrorMsg,
+    commands: &mut Vec<Command>,
+) {
+    let name = short_name(&table.name);
+    let (title, mut ways) = match error.code {
+        ErrorCode::Expensive => {
+            let title = format!("This view of {name} takes long to open");
+            (title, vec![("Open anyway", Command::OpenAnyway)])
+        }
+        ErrorCode::NoIndex => {
+            let title = format!("These rows of {name} cannot be shown");
+            (title, vec![("Go to the first rows", Command::ReturnToTop)])
+        }
+        _ => (format!("{name} cannot be shown"), Vec::new()),
+    };
+    if !table.sort.is_empty() {
+        ways.push(("Clear the order", Command::ClearSort));
+    }
+    if !table.filters.is_empty() {
+        ways.push(("Clear filters", Command::ClearFilters));
+    }
+    message(ui, frame, &title, &sentence(&error.message), ways, commands);
+}
+
 fn no_table(ui: &mut Ui, frame: &FrameView<'_>, commands: &mut Vec<Command>) {
     if let Some((title, text)) = unreachable(frame) {
-        let retry = Some(("Try again now", Command::ReconnectNow));
+        let retry = vec![("Try again now", Command::ReconnectNow)];
         return message(ui, frame, &title, &text, retry, commands);
     }
     match frame.model.tables() {
         Some([]) => {
             let text = "The server watches no table of this database yet.";
-            message(ui, frame, "No tables", text, None, commands);
+            message(ui, frame, "No tables", text, Vec::new(), commands);
         }
         Some(_) => {
             let text = "Its rows appear here and stay up to date by themselves.";
-            message(ui, frame, "Choose a table", text, None, commands);
+            message(ui, frame, "Choose a table", text, Vec::new(), commands);
         }
-        None => message(ui, frame, "Connecting…", frame.url, None, commands),
+        None => message(ui, frame, "Connecting…", frame.url, Vec::new(), commands),
     }
 }
 
@@ -79,11 +100,11 @@ fn not_open_yet(
     commands: &mut Vec<Command>,
 ) {
     if let Some((title, text)) = unreachable(frame) {
-        let retry = Some(("Try again now", Command::ReconnectNow));
+        let retry = vec![("Try again now", Command::ReconnectNow)];
         return message(ui, frame, &title, &text, retry, commands);
     }
     let title = format!("Opening {}…", short_name(&table.name));
-    message(ui, frame, &title, "", None, commands);
+    message(ui, frame, &title, "", Vec::new(), commands);
 }
 
 fn unreachable(frame: &FrameView<'_>) -> Option<(String, String)> {
@@ -111,20 +132,20 @@ fn unreachable(frame: &FrameView<'_>) -> Option<(String, String)> {
 fn no_rows(ui: &mut Ui, frame: &FrameView<'_>, table: &OpenTable, commands: &mut Vec<Command>) {
     if table.filters.is_empty() {
         let text = "Rows appear here as soon as someone inserts them.";
-        message(ui, frame, "This table is empty", text, None, commands);
+        message(ui, frame, "This table is empty", text, Vec::new(), commands);
     } else {
-        let clear = Some(("Clear filters", Command::ClearFilters));
+        let clear = vec![("Clear filters", Command::ClearFilters)];
         message(ui, frame, "No rows match this filter", "", clear, commands);
     }
 }
 
-/// A title, a text and perhaps a button, in the middle.
+/// A title, a text and perhaps buttons, the first of them the likeliest, in the middle.
 fn message(
     ui: &mut Ui,
     frame: &FrameView<'_>,
     title: &str,
     text: &str,
-    button: Option<(&str, Command)>,
+    buttons: Vec<(&str, Command)>,
     commands: &mut Vec<Command>,
 ) {
     let palette = frame.palette;
@@ -141,15 +162,27 @@ fn message(
             ui.add_space(4.0);
             ui.label(RichText::new(text).color(palette.muted));
         }
-        if let Some((label, command)) = button {
-            ui.add_space(10.0);
-            let label = RichText::new(label).color(palette.on_accent);
-            let button = egui::Button::new(label)
-                .fill(palette.accent)
-                .min_size(vec2(0.0, 32.0));
-            if ui.add(button).clicked() {
-                commands.push(command);
-            }
+        if buttons.is_empty() {
+            return;
         }
+        ui.add_space(10.0);
+        let room = vec2(ui.available_width(), 32.0);
+        let layout =
+            egui::Layout::left_to_right(egui::Align::Center).with_main_align(egui::Align::Center);
+        ui.allocate_ui_with_layout(room, layout.with_main_wrap(true), |ui| {
+            for (nth, (label, command)) in buttons.into_iter().enumerate() {
+                let (text, fill) = if nth == 0 {
+                    (palette.on_accent, palette.accent)
+                } else {
+                    (palette.text, palette.backdrop)
+                };
+                let button = egui::Button::new(RichText::new(label).color(text))
+                    .fill(fill)
+                    .min_size(vec2(0.0, 32.0));
+                if ui.add(button).clicked() {
+                    commands.push(command);
+                }
+            }
+        });
     });
 }

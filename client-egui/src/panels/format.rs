@@ -2,6 +2,13 @@
 
 use std::time::Duration;
 
+/// An estimated number, no more exact than it is: `10,000,000` for 10,000,021.
+pub fn roughly(number: u64) -> String {
+    // Three digits of it say what an estimate knows.
+    let step = 10_u64.pow(number.max(1).ilog10().saturating_sub(2));
+    thousands(number.saturating_add(step / 2) / step * step)
+}
+
 /// `1234567` as `1,234,567`.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use egui::{Align, Color32, Layout, RichText, Sense, Ui, UiBuilder, vec2};
 
 use super::FrameView;
-use super::format::{latency, sentence, thousands};
+use super::format::{latency, roughly, sentence, thousands};
 use crate::app::{Command, OpenTable};
 use crate::model::{ConnectionState, WindowCache};
 use crate::theme::{self, size};
@@ -174,7 +174,15 @@ fn figures(ui: &mut Ui, frame: &FrameView<'_>, table: Option<&OpenTable>) {
     if let Some(total) = total.filter(|total| *total > 0 && !visible.is_empty()) {
         let last = visible.end.min(total);
         let range = format!("{}–{}", thousands(visible.start + 1), thousands(last));
-        figure(ui, "rows", &format!("{range} of {}", thousands(total)));
+        let is_exact = table
+            .cache(frame.model)
+            .is_none_or(WindowCache::total_is_exact);
+        let of = if is_exact {
+            thousands(total)
+        } else {
+            format!("about {}", roughly(total))
+        };
+        figure(ui, "rows", &format!("{range} of {of}"));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use egui::{Align, Button, Layout, Rect, RichText, Sense, ThemePreference, Ui, UiBuilder, vec2};
 
-use super::format::{rows, thousands};
+use super::format::{roughly, rows, thousands};
 use super::{FrameView, icons, short_name};
 use crate::app::{Command, OpenTable};
 use crate::model::WindowCache;
@@ -58,14 +58,11 @@ fn count(frame: &FrameView<'_>, table: &OpenTable) -> String {
         return String::new();
     };
     if !cache.total_is_exact() {
-        let counted = cache
-            .counted()
-            .map(|counted| format!(", {} counted", thousands(counted)));
-        return format!(
-            "about {} rows{}",
-            thousands(total),
-            counted.unwrap_or_default()
-        );
+        let progress = match cache.counted() {
+            Some(counted) if counted > 0 => format!("{} counted", thousands(counted)),
+            _ => "counting…".to_owned(),
+        };
+        return format!("about {} rows, {progress}", roughly(total));
     }
     let of = if table.filters.is_empty() {
         None

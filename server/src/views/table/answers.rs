@@ -181,6 +181,14 @@ impl TableTask {
         let changes = (&since.changes, &since.verdicts);
         index.bring_chart(&mut chart, changes, ranks, &since.seen)?;
         index.adopt_chart(chart)?;
+        let (rows, blocks, bytes) = (index.total(), index.blocks(), index.bytes());
+        tracing::debug!(
+            table = self.table.sql_name,
+            rows,
+            blocks,
+            bytes,
+            "a view is divided"
+        );
         self.around
             .budget
             .record((self.table.oid, view.id), index.bytes(), &self.own_commands);
