@@ -84,7 +84,7 @@ pub fn before(table: &TableDef, order: &[OrderColumn], place: &Place) -> Conditi
     let def = &table.columns[by.column];
     let operator = if by.descending { ">=" } else { "<=" };
     let range = Condition {
-        sql: format!("t.{} {operator} $1::text::{}", def.sql_name, def.sql_type),
+        sql: format!("t.{} {operator} {}", def.sql_name, def.read("$1::text")),
         params: vec![text.clone()],
         ..Condition::default()
     };
@@ -113,8 +113,7 @@ fn compared(
         list.collect::<Vec<_>>().join(", ")
     };
     let left = columns(&|_, by| format!("t.{}", table.columns[by.column].sql_name));
-    let right =
-        columns(&|nth, by| format!("${}::text::{}", nth + 1, table.columns[by.column].sql_type));
+    let right = columns(&|nth, by| table.columns[by.column].read(&format!("${}::text", nth + 1)));
     Condition {
         sql: format!("({left}) {operator} ({right})"),
         params: texts
@@ -133,12 +132,12 @@ fn against(table: &TableDef, by: &OrderColumn, operator: &str, text: Option<&str
     let def = &table.columns[by.column];
     match text {
         Some(text) => Condition {
-            sql: format!("t.{} {operator} $1::text::{}", def.sql_name, def.sql_type),
+            sql: format!("t.{} {operator} {}", def.sql_name, def.read("$1::text")),
             params: vec![text.to_owned()],
             ..Condition::default()
         },
         None => Condition {
-            sql: format!("t.{} IS NULL", def.sql_name),
+            sql: def.is_null(),
             params: Vec::new(),
             ..Condition::default()
         },
@@ -154,7 +153,7 @@ fn beyond(
 ) -> Vec<Condition> {
     let def = &table.columns[by.column];
     let not_null = || Condition {
-        sql: format!("t.{} IS NOT NULL", def.sql_name),
+        sql: format!("NOT ({})", def.is_null()),
         params: Vec::new(),
         ..Condition::default()
     };

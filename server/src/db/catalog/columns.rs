@@ -113,6 +113,18 @@ impl ColumnDef {
         }
         format!("{text}::{}", self.sql_type)
     }
+
+    /// SQL for whether a row `t` has no value here. `IS NULL` would say so of a composite, too, whose
+    /// fields are all null; that is a value, which sorts among the others and is shown.
+    pub fn is_null(&self) -> String {
+        let is_composite = self.from_record && self.shown.kind != ColumnKind::Array;
+        let test = if is_composite {
+            "IS NOT DISTINCT FROM NULL"
+        } else {
+            "IS NULL"
+        };
+        format!("t.{} {test}", self.sql_name)
+    }
 }
 
 const BPCHAR: u32 = 1042;
