@@ -219,7 +219,7 @@ async fn memory_stays_flat_and_no_temporary_file_stays() {
         let grown = most.saturating_sub(before);
         println!("{format}: {size} bytes, {grown} KiB more memory at most");
         assert!(
-            grown < 160 * 1024,
+            grown < 96 * 1024,
             "{format}: {grown} KiB more for {size} bytes"
         );
     }
