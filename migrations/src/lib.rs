@@ -6,8 +6,12 @@
 
 mod error;
 mod install;
+mod preview;
+mod uninstall;
 mod watch;
 
 pub use error::Error;
 pub use install::{Installed, install_demo, install_engine};
+pub use preview::{Preview, preview_uninstall, preview_unwatch, preview_watch};
+pub use uninstall::uninstall;
 pub use watch::{reconcile, unwatch, watch};

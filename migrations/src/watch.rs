@@ -33,6 +33,19 @@ pub async fn watch(connection: &mut PgConnection, table: &str) -> Result<(), Err
     .await
 }
 
+/// The same, once and in the caller's transaction.
+pub(crate) async fn watch_once(connection: &mut PgConnection, table: &str) -> Result<(), Error> {
+    let started = Instant::now();
+    sqlx::query(ATTEMPT).execute(&mut *connection).await?;
+    let watched = sqlx::query("select rowcast.watch($1::text::regclass)")
+        .bind(table)
+        .execute(connection)
+        .await;
+    watched
+        .map(drop)
+        .map_err(|error| explain(error, started.elapsed()))
+}
+
 /// Stops watching a table and removes its triggers. Safe to repeat.
 ///
 /// # Errors
@@ -100,13 +113,15 @@ async fn retry(
     }
 }
 
-async fn begin(connection: &mut PgConnection) -> Result<Transaction<'_, Postgres>, Error> {
+pub(crate) async fn begin(
+    connection: &mut PgConnection,
+) -> Result<Transaction<'_, Postgres>, Error> {
     let mut attempt = connection.begin().await?;
     sqlx::query(ATTEMPT).execute(&mut *attempt).await?;
     Ok(attempt)
 }
 
-fn is_conflict(error: &sqlx::Error) -> bool {
+pub(crate) fn is_conflict(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
     matches!(
         code.as_deref(),
@@ -114,7 +129,7 @@ fn is_conflict(error: &sqlx::Error) -> bool {
     )
 }
 
-fn explain(error: sqlx::Error, waited: Duration) -> Error {
+pub(crate) fn explain(error: sqlx::Error, waited: Duration) -> Error {
     if is_conflict(&error) {
         return Error::Locked { waited };
     }

@@ -105,13 +105,24 @@ impl fmt::Display for Value {
     }
 }
 
+/// As PostgreSQL writes a `double precision`: the fewest digits that tell it from others, with an exponent
+/// where there would be many zeros.
 fn postgres_float(value: f64) -> String {
     if value.is_nan() {
-        "NaN".to_owned()
+        return "NaN".to_owned();
     } else if value.is_infinite() {
-        if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned()
-    } else {
-        value.to_string()
+        return if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
+    }
+    let scientific = format!("{value:e}");
+    match scientific.split_once('e') {
+        Some((digits, exponent)) if !(-4..15).contains(&exponent.parse().unwrap_or(0)) => {
+            let (sign, exponent) = match exponent.strip_prefix('-') {
+                Some(exponent) => ('-', exponent),
+                None => ('+', exponent),
+            };
+            format!("{digits}e{sign}{exponent:0>2}")
+        }
+        _ => value.to_string(),
     }
 }
 
@@ -221,5 +232,31 @@ impl Visitor<'_> for PlainValue {
 
     fn visit_string<E: de::Error>(self, value: String) -> Result<Value, E> {
         Ok(Value::Text(value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_are_written_as_postgresql_writes_them() {
+        for (value, text) in [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (0.1, "0.1"),
+            (0.0001, "0.0001"),
+            (0.000_01, "1e-05"),
+            (123_456_789_012_345.0, "123456789012345"),
+            (1e15, "1e+15"),
+            (-1.5e300, "-1.5e+300"),
+            (5e-324, "5e-324"),
+            (f64::NEG_INFINITY, "-Infinity"),
+        ] {
+            assert_eq!(
+                Value::Float(value).to_postgres_text().as_deref(),
+                Some(text)
+            );
+        }
     }
 }

@@ -22,8 +22,8 @@ const DEMO_PRODUCTS: u64 = 100_000;
 /// Shows any PostgreSQL table as a live grid.
 ///
 /// Without DATABASE_URL a private PostgreSQL is started, with demo tables in it. With DATABASE_URL
-/// nothing is added to that database but the schema `rowcast` (unless --demo is given); choose the
-/// tables to show with: SELECT rowcast.watch('my_table').
+/// nothing is added to that database but the schema `rowcast` (unless --demo is given). Every table is shown;
+/// `rowcast watch TABLE` makes one live.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "rowcast", version = VERSION, about, long_about)]
 pub struct Config {
@@ -46,10 +46,33 @@ pub struct Config {
 }
 
 /// Everything but serving.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Asks the server on HOST and PORT whether it is ready; succeeds if it is. For containers.
     Healthcheck,
+    /// Makes a table live: shows the SQL that puts triggers on it, asks, and runs it.
+    Watch {
+        /// The table, as SQL writes it: public.products, '"My Table"'.
+        table: String,
+        /// Do not ask.
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Removes what `watch` put on a table; it is shown all the same, by polling.
+    Unwatch {
+        /// The table, as SQL writes it.
+        table: String,
+        /// Do not ask.
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Removes all that Rowcast has put into the database: triggers and the schema `rowcast`. Stop the
+    /// servers first.
+    Uninstall {
+        /// Do not ask.
+        #[arg(long, short)]
+        yes: bool,
+    },
 }
 
 /// How to reach the server.
@@ -83,7 +106,13 @@ pub struct Network {
 pub struct Data {
     /// The PostgreSQL to use, such as postgres://user:password@host:5432/database. Without it a
     /// private one is started.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     pub database_url: Option<String>,
     /// The Redis through which several servers tell each other of changes, such as
     /// redis://host:6379. Without it this server works alone.
@@ -92,6 +121,7 @@ pub struct Data {
     /// The folder for the private PostgreSQL's data.
     #[arg(
         long,
+        global = true,
         env = "ROWCAST_DATA_DIR",
         default_value = "./.rowcast",
         value_name = "FOLDER"

@@ -1,5 +1,7 @@
 //! The `rowcast` program.
 
+mod watching;
+
 use std::io::{IsTerminal, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
@@ -20,6 +22,9 @@ async fn main() -> ExitCode {
     let config = Config::parse();
     let result = match config.command {
         Some(Command::Healthcheck) => healthcheck(&config.network),
+        Some(Command::Watch { table, yes }) => watching::watch(&config.data, &table, yes).await,
+        Some(Command::Unwatch { table, yes }) => watching::unwatch(&config.data, &table, yes).await,
+        Some(Command::Uninstall { yes }) => watching::uninstall(&config.data, yes).await,
         None => run(config).await,
     };
     match result {

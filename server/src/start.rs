@@ -30,9 +30,9 @@ use crate::postgres_keeper;
 use crate::router::router;
 use crate::session::handshake::Sessions;
 use crate::shutdown::Stage;
+use crate::views::Engine;
 use crate::views::clock::Clock;
 use crate::views::engine::{EngineError, EngineOptions};
-use crate::views::{Division, Engine};
 
 /// How a server is to run.
 #[derive(Clone)]
@@ -63,8 +63,6 @@ pub struct ServerOptions {
     pub clock: Clock,
     /// For tests of the tests: see [`Sabotage`].
     pub sabotage: Option<Sabotage>,
-    /// For tests: see [`Division`].
-    pub division: Division,
 }
 
 impl ServerOptions {
@@ -84,7 +82,6 @@ impl ServerOptions {
             hook: None,
             clock: Clock::default(),
             sabotage: None,
-            division: Division::default(),
         }
     }
 }
@@ -243,7 +240,6 @@ pub async fn start(
         hook: options.hook,
         clock: options.clock,
         sabotage: options.sabotage,
-        division: options.division,
     };
     let running = Engine::start(engine_options, engine.tasks.clone(), engine.stop.clone()).await?;
     wait_until_live(&running).await;

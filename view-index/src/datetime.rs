@@ -1,5 +1,8 @@
 //! Dates and timestamps as numbers, over PostgreSQL's whole range (4713 BC to 294276 AD).
 
+/// 2000-01-01, in days since 1970-01-01.
+const DAY_2000: i64 = 10_957;
+
 /// Microseconds in a day.
 const DAY_MICROS: i64 = 86_400_000_000;
 
@@ -16,8 +19,19 @@ pub fn parse_date(text: &str) -> Option<i64> {
 }
 
 /// Microseconds since 1970-01-01T00:00:00 of an ISO 8601 timestamp as PostgreSQL writes it, with
-/// `T` or a blank between date and time, with or without an offset; `None` if it is not one.
+/// `T` or a blank between date and time, with or without an offset; `None` if it is not one, or after the
+/// year 294246.
 pub fn parse_timestamp(text: &str) -> Option<i64> {
+    timestamp_since(0, text)
+}
+
+/// The same since 2000-01-01T00:00:00, as PostgreSQL counts: all of its timestamps have such a number.
+pub fn parse_timestamp_since_2000(text: &str) -> Option<i64> {
+    timestamp_since(DAY_2000, text)
+}
+
+/// Microseconds since the beginning of a day.
+fn timestamp_since(day: i64, text: &str) -> Option<i64> {
     match text {
         "infinity" => return Some(i64::MAX),
         "-infinity" => return Some(i64::MIN),
@@ -30,7 +44,7 @@ pub fn parse_timestamp(text: &str) -> Option<i64> {
         None => (time.strip_suffix('Z').unwrap_or(time), 0),
     };
     let micros = parse_clock(clock)? - offset_seconds * 1_000_000;
-    days(date, before_christ)?
+    (days(date, before_christ)? - day)
         .checked_mul(DAY_MICROS)?
         .checked_add(micros)
 }
@@ -47,12 +61,12 @@ pub fn format_date(days: i64) -> String {
     }
 }
 
-/// The timestamp of a number that [`parse_timestamp`] gives, in ISO 8601 and UTC.
+/// The timestamp of a number that [`parse_timestamp_since_2000`] gives, in ISO 8601 and UTC.
 pub fn format_timestamp(micros: i64) -> String {
     if micros == i64::MAX || micros == i64::MIN {
         return format_date(micros);
     }
-    let (date, era) = civil(micros.div_euclid(DAY_MICROS));
+    let (date, era) = civil(micros.div_euclid(DAY_MICROS) + DAY_2000);
     let clock = micros.rem_euclid(DAY_MICROS);
     let (seconds, fraction) = (clock / 1_000_000, clock % 1_000_000);
     let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
@@ -164,6 +178,11 @@ mod tests {
         assert_eq!(parse_timestamp("1970-01-01T24:00:00"), Some(DAY_MICROS));
         assert!(parse_timestamp("4714-11-24T00:00:00 BC").unwrap() < -200_000_000_000_000_000);
         assert_eq!(parse_timestamp("infinity"), Some(i64::MAX));
+        let greatest = parse_timestamp_since_2000("294276-12-31T23:59:59.999999");
+        assert_eq!(greatest, Some(9_223_371_331_199_999_999));
+        let least = "4714-11-24T00:00:00 BC";
+        let least = parse_timestamp_since_2000(least).unwrap();
+        assert_eq!(format_timestamp(least), "4714-11-24 00:00:00.000000+00 BC");
         assert_eq!(parse_timestamp("1970-01-01"), None);
     }
 }

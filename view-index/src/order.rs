@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use protocol::Value;
 
-use crate::datetime::{format_date, format_timestamp, parse_date, parse_timestamp};
+use crate::datetime::{format_date, format_timestamp, parse_date, parse_timestamp_since_2000};
 use crate::decimal::Decimal;
 use crate::ranks::{DomainId, Rank, Ranks};
 use crate::row::TableRow;
@@ -80,7 +80,9 @@ impl KeyPart {
             (OrderClass::Float, Value::Float(value)) => Some(Self::Float(*value)),
             (OrderClass::Numeric, Value::Text(text)) => Decimal::parse(text).map(Self::Decimal),
             (OrderClass::Date, Value::Text(text)) => parse_date(text).map(Self::Int),
-            (OrderClass::Timestamp, Value::Text(text)) => parse_timestamp(text).map(Self::Int),
+            (OrderClass::Timestamp, Value::Text(text)) => {
+                parse_timestamp_since_2000(text).map(Self::Int)
+            }
             (OrderClass::Bytes, Value::Text(text)) => Some(Self::Bytes(text.as_str().into())),
             (OrderClass::Asked(domain), value) => {
                 let text = value.to_postgres_text().unwrap_or_default();

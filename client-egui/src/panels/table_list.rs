@@ -2,7 +2,7 @@
 
 use egui::accesskit::Role;
 use egui::{Align, Align2, Rect, RichText, ScrollArea, Sense, Ui, vec2};
-use protocol::TableInfo;
+use protocol::{Liveness, TableInfo};
 
 use super::format::about;
 use super::{FrameView, short_name};
@@ -47,7 +47,9 @@ pub fn show(
         ui.add_space(8.0);
         ui.horizontal_wrapped(|ui| {
             ui.add_space(18.0);
-            ui.label(RichText::new("No table is watched yet.").color(palette.muted));
+            ui.label(
+                RichText::new("There is no table that the server may read.").color(palette.muted),
+            );
         });
     }
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
@@ -105,11 +107,14 @@ fn item(ui: &mut Ui, frame: &FrameView<'_>, table: &TableInfo, is_open: bool) ->
     );
     response.widget_info(|| egui::WidgetInfo::selected(Role::Button, true, is_open, name));
     let clicked = response.clicked();
-    let hint = match (&table.comment, table.estimated_rows) {
+    let mut hint = match (&table.comment, table.estimated_rows) {
         (Some(comment), _) => comment.clone(),
         (None, Some(_)) => table.name.clone(),
         (None, None) => format!("{} (not analysed yet)", table.name),
     };
+    if let Liveness::Polled { reason, .. } = &table.liveness {
+        hint += &format!("\nNot live: {reason}.");
+    }
     response.on_hover_text(hint);
     clicked
 }

@@ -1,6 +1,7 @@
 //! The bar above the grid: which table, how many rows, which theme.
 
 use egui::{Align, Button, Layout, Rect, RichText, Sense, ThemePreference, Ui, UiBuilder, vec2};
+use protocol::Liveness;
 
 use super::format::{roughly, rows, thousands};
 use super::{FrameView, icons, short_name};
@@ -43,9 +44,27 @@ pub fn show(
     );
     ui.add_space(4.0);
     ui.label(RichText::new(count(frame, table)).color(frame.palette.muted));
+    if let Some((pause, reason)) = polled(frame, table) {
+        ui.label(RichText::new(pause).color(frame.palette.faint))
+            .on_hover_text(reason);
+    }
     if !table.filters.is_empty() {
         ui.add_space(4.0);
         clear_chip(&mut ui, frame, table.filters.len(), commands);
+    }
+}
+
+/// `every 2 s`, and why, if the table is looked at again and again rather than followed.
+fn polled(frame: &FrameView<'_>, table: &OpenTable) -> Option<(String, String)> {
+    match &table.schema(frame.model)?.liveness {
+        Liveness::Live => None,
+        Liveness::Polled {
+            every_millis,
+            reason,
+        } => {
+            let pause = format!("every {} s", f64::from(*every_millis) / 1_000.0);
+            Some((pause, format!("Not live: {reason}.")))
+        }
     }
 }
 
@@ -57,6 +76,9 @@ fn count(frame: &FrameView<'_>, table: &OpenTable) -> String {
     let Some(total) = cache.total() else {
         return String::new();
     };
+    if !cache.total_is_exact() && polled(frame, table).is_some() {
+        return format!("about {} rows", roughly(total));
+    }
     if !cache.total_is_exact() {
         let progress = match cache.counted() {
             Some(counted) if counted > 0 => format!("{} counted", thousands(counted)),

@@ -41,11 +41,6 @@ fn random_test(column: &Column, rng: &mut ChaCha8Rng) -> (Filter, String) {
         rng.random_range(0..3)
     };
     let (op, texts, condition) = match choice {
-        // A row of nulls is no null.
-        0 if column.kind.sql == "pair" => {
-            let condition = format!("({name} IS NOT DISTINCT FROM NULL)");
-            (FilterOp::IsNull, vec![], condition)
-        }
         0 => (FilterOp::IsNull, vec![], format!("({name} IS NULL)")),
         1 | 2 => return like(column, choice == 1, rng),
         3 => {

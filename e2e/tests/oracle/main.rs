@@ -59,7 +59,6 @@ fn setup(rows: u64, checks: usize) -> Setup {
         rows,
         checks,
         servers: 1,
-        is_divided: false,
         sabotage: None,
         patience: Duration::from_secs(if is_long { 3_600 } else { 150 }),
     }
@@ -85,17 +84,6 @@ async fn every_version_of_a_table_is_exact() {
     passes(setup(5_000, checks(800))).await;
 }
 
-/// The same as if the table were large: hardly any of it is counted when it is opened, or held.
-#[tokio::test]
-async fn every_version_of_a_divided_table_is_exact() {
-    let setup = setup(5_000, checks(400));
-    passes(Setup {
-        is_divided: true,
-        ..setup
-    })
-    .await;
-}
-
 #[tokio::test]
 async fn every_version_of_a_large_table_is_exact() {
     passes(setup(200_000, checks(120))).await;
@@ -118,7 +106,6 @@ async fn every_version_of_random_tables_is_exact() {
     let cluster = Cluster::start().await;
     let setup = Setup {
         is_random: true,
-        is_divided: true,
         patience: Duration::from_secs(60),
         ..setup(3_000, CHECKS_PER_TABLE)
     };
@@ -152,12 +139,9 @@ async fn the_oracle_notices_every_mistake() {
         Sabotage::ForgetRunning,
         Sabotage::ReuseTransactionIds,
         Sabotage::TrustImages,
-        Sabotage::BreakTie,
-        Sabotage::SkipSplit,
     ] {
         let setup = Setup {
             sabotage: Some(sabotage),
-            is_divided: sabotage == Sabotage::SkipSplit,
             ..setup(2_000, 100_000)
         };
         let outcome = run(&cluster, seed(), setup).await;

@@ -4,15 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use e2e::{Cluster, TestRedis, TestServer};
-use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use server::ServerOptions;
 use server::changes::Sabotage;
-use server::views::Division;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use view_index::Sizes;
 
 use crate::client::{Check, Client, sortable_columns};
 use crate::compare::compare;
@@ -34,8 +31,6 @@ pub(crate) struct Setup {
     /// Versions to be found right.
     pub(crate) checks: usize,
     pub(crate) servers: usize,
-    /// Views are divided as if the table were large.
-    pub(crate) is_divided: bool,
     pub(crate) sabotage: Option<Sabotage>,
     pub(crate) patience: Duration,
 }
@@ -105,10 +100,6 @@ impl Stage {
         let database = cluster.database().await;
         database.install(&table.setup, &[NAME]).await;
         let snapshots = Snapshots::new(database.clone());
-        let division = match setup.is_divided {
-            true => random_division(&mut rng),
-            false => Division::default(),
-        };
         let redis = match setup.servers {
             1 => None,
             _ => Some(TestRedis::start().await),
@@ -118,7 +109,6 @@ impl Stage {
             let options = ServerOptions {
                 hook: Some(snapshots.hook()),
                 sabotage: setup.sabotage,
-                division,
                 redis_url: redis.as_ref().map(TestRedis::url),
                 ..TestServer::options(&database)
             };
@@ -193,24 +183,6 @@ impl Stage {
             Err(_) => {}
         }
         Ok(())
-    }
-}
-
-/// Blocks of a few rows, of which little is held: what happens to a table of ten million rows happens to one
-/// of a hundred.
-fn random_division(rng: &mut ChaCha8Rng) -> Division {
-    Division {
-        sizes: Sizes {
-            counted: rng.random_range(1..50),
-            listed: rng.random_range(1..30),
-            skipped_max: rng.random_range(1..100),
-            ahead_max: rng.random_range(1..200),
-            looked_up_max: rng.random_range(10..200),
-        },
-        counted_at_once_max: *[0, 0, 50, 20_000].choose(rng).unwrap(),
-        fetch_margin: rng.random_range(0..30),
-        keep_margin: rng.random_range(0..30),
-        release_slack: rng.random_range(0..50),
     }
 }
 

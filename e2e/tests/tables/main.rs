@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod altered;
+mod command_line;
 mod discovery;
+mod odd_names;
 mod polled;
+mod types;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -39,7 +43,8 @@ pub(crate) async fn serve_as_guest(database: &TestDatabase, grants: &str) -> (Te
     let sql = format!(
         "CREATE ROLE {role} LOGIN PASSWORD 'secret';
          GRANT USAGE ON SCHEMA rowcast TO {role};
-         GRANT SELECT ON ALL TABLES IN SCHEMA rowcast TO {role};"
+         GRANT SELECT ON ALL TABLES IN SCHEMA rowcast TO {role};
+         GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA rowcast TO {role};"
     );
     database.execute(&sql).await;
     database.execute(&grants.replace("ROLE", &role)).await;
@@ -90,23 +95,31 @@ pub(crate) fn error_code(model: &Model, window: WindowId) -> Option<ErrorCode> {
 /// The same from PostgreSQL: the columns of `select`, each as `to_json` writes it.
 pub(crate) async fn expected(database: &TestDatabase, select: &str) -> Vec<Vec<String>> {
     let client = database.connect().await;
-    let sql = format!(
-        "SET extra_float_digits = 1; SET bytea_output = hex; SET datestyle = 'ISO, MDY';
-         SET intervalstyle = iso_8601; SET timezone = 'UTC'; SET lc_monetary = 'C';
-         SET search_path = public;
-         SELECT (SELECT array_agg(CASE WHEN json_typeof(value) = 'string' THEN value #>> '{{}}'
-                                       WHEN json_typeof(value) = 'null' THEN '∅'
-                                       ELSE value::text END ORDER BY nth)
+    let settings = "SET extra_float_digits = 1; SET bytea_output = hex; SET datestyle = 'ISO, MDY';
+         SET intervalstyle = iso_8601; SET timezone = 'UTC'; SET lc_monetary = 'C';";
+    client.batch_execute(settings).await.unwrap();
+    let statement = client.prepare(select).await;
+    let statement = statement.unwrap_or_else(|error| panic!("{select}: {error:?}"));
+    let columns = statement.columns().iter();
+    let is_json: Vec<bool> = columns
+        .map(|column| ["json", "jsonb"].contains(&column.type_().name()))
+        .collect();
+    let query = format!(
+        "SELECT (SELECT array_agg(value::text ORDER BY nth)
                    FROM json_each(to_json(r.*)) WITH ORDINALITY AS cell (name, value, nth))
            FROM ({select}) AS r"
     );
-    let (settings, query) = sql.split_at(sql.find("SELECT (").unwrap());
-    client.batch_execute(settings).await.unwrap();
-    let rows = client
-        .query(query, &[])
-        .await
-        .unwrap_or_else(|error| panic!("{select}: {error:?}"));
-    rows.iter().map(|row| row.get(0)).collect()
+    let cell = |(text, is_json): (String, &bool)| match &*text {
+        "null" => "∅".to_owned(),
+        _ if text.starts_with('"') && !is_json => serde_json::from_str(&text).unwrap(),
+        _ => text,
+    };
+    let row = |row: &tokio_postgres::Row| {
+        let cells: Vec<String> = row.get(0);
+        cells.into_iter().zip(&is_json).map(cell).collect()
+    };
+    let rows = client.query(&query, &[]).await.unwrap();
+    rows.iter().map(row).collect()
 }
 
 /// Waits until a window holds exactly what PostgreSQL answers to `select`.
@@ -120,7 +133,24 @@ pub(crate) async fn equals(
     let is_shown = |model: &Model| grid(model, window) == wanted;
     if let Err(error) = viewer.wait_until(is_shown, e2e::eventually::SOON).await {
         let shown = grid(viewer.model(), window);
-        panic!("{select}: shown {shown:?} and not {wanted:?}: {error}");
+        let rows = shown.iter().zip(&wanted).enumerate();
+        let wrong = rows.filter(|(_, (shown, wanted))| shown != wanted);
+        let cells: Vec<String> = wrong
+            .flat_map(|(at, (shown, wanted))| {
+                let cells = shown.iter().zip(wanted).enumerate();
+                let wrong = cells.filter(|(_, (shown, wanted))| shown != wanted);
+                wrong.map(move |(cell, (shown, wanted))| {
+                    format!("row {at}, cell {cell}: {shown:?} and not {wanted:?}")
+                })
+            })
+            .take(5)
+            .collect();
+        let (rows, all) = (shown.len(), wanted.len());
+        let error = error.to_string();
+        panic!(
+            "{select}: {rows} of {all} rows; {cells:#?}: {}",
+            &error[..error.len().min(600)]
+        );
     }
 }
 

@@ -7,7 +7,7 @@ use protocol::ResetReason;
 use view_index::{RowKey, Side, TableChanges};
 
 use crate::db::catalog::Catalog;
-use crate::db::decode::row_from_json;
+use crate::db::decode::image_row;
 use crate::db::log::{LogEntry, LogOp};
 
 /// The log's rows, grouped by table, with their images read. What each row is at the end is still to
@@ -49,7 +49,7 @@ fn side(entry: &LogEntry, catalog: &Catalog) -> Result<Side, ResetReason> {
         .get(entry.table)
         .filter(|table| table.is_live())
         .ok_or(ResetReason::SchemaChanged)?;
-    let row = row_from_json(table, image).map_err(|error| {
+    let row = image_row(table, image).map_err(|error| {
         tracing::info!(table = table.sql_name, %error, "a change does not fit the catalogue");
         ResetReason::SchemaChanged
     })?;

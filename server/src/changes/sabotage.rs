@@ -1,6 +1,6 @@
 //! Ways to be wrong on purpose, to test the tests with.
 
-use view_index::{ChartBlock, OrderColumn, Snapshot, TableChanges};
+use view_index::{Snapshot, TableChanges};
 
 use crate::db::log::LogEntry;
 
@@ -15,10 +15,6 @@ pub enum Sabotage {
     ReuseTransactionIds,
     /// Rows are not read again: an image of the log, whichever came last, is taken for the row.
     TrustImages,
-    /// Rows whose sort columns are equal are ordered by their key, but in the wrong direction.
-    BreakTie,
-    /// Where a view is divided, one block of several loses a row from its count.
-    SkipSplit,
 }
 
 impl Sabotage {
@@ -39,25 +35,7 @@ impl Sabotage {
                     entry.xid = 3;
                 }
             }
-            _ => {}
-        }
-    }
-
-    /// A view's order, given the real one, whose first columns were asked for.
-    pub fn order(self, order: &mut [OrderColumn], asked_for: usize) {
-        if self == Self::BreakTie && asked_for > 0 {
-            for tie_breaker in order.iter_mut().skip(asked_for) {
-                tie_breaker.descending = !tie_breaker.descending;
-            }
-        }
-    }
-
-    /// How a view is divided, given how it really is.
-    pub fn blocks(self, blocks: &mut [ChartBlock]) {
-        if self == Self::SkipSplit
-            && let [_, second, ..] = blocks
-        {
-            second.count -= 1;
+            Self::ForgetRunning | Self::TrustImages => {}
         }
     }
 

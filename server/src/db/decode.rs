@@ -70,6 +70,52 @@ pub fn key_from_json(table: &TableDef, json: &str) -> Result<RowKey, DecodeError
     Ok(values.collect::<Result<Vec<_>, _>>()?.into())
 }
 
+/// Reads an image of the change log. In a `json` column that may be `NULL`, a null can be either, so such a
+/// value counts as left out: what depends on it is asked of the table.
+///
+/// # Errors
+/// See [`row_from_json`].
+pub fn image_row(table: &TableDef, json: &str) -> Result<TableRow, DecodeError> {
+    let mut row = row_from_json(table, json)?;
+    let columns = table.columns.iter().enumerate();
+    for (at, column) in columns.filter(|(_, column)| column.shown.kind == ColumnKind::Json) {
+        if row.cells[at].is_null() {
+            if column.shown.nullable {
+                omit(&mut row, at);
+            } else {
+                row.cells[at] = Value::text("null");
+            }
+        }
+    }
+    Ok(row)
+}
+
+/// Reads a changed row as it is now. Its JSON nulls are shown, but count as left out too: conditions are asked
+/// about rows that are written without them.
+///
+/// # Errors
+/// See [`row_from_json`].
+pub fn current_row(table: &TableDef, text: &str) -> Result<TableRow, DecodeError> {
+    let mut row = row_from_json(table, text)?;
+    let columns = table.columns.iter().enumerate();
+    for (at, _) in columns.filter(|(_, column)| column.shown.kind == ColumnKind::Json) {
+        if matches!(&row.cells[at], Value::Text(text) if text == "null") {
+            omit(&mut row, at);
+        }
+    }
+    Ok(row)
+}
+
+fn omit(row: &mut TableRow, column: usize) {
+    let mut omitted = std::mem::take(&mut row.omitted).into_vec();
+    if let Ok(column) = u32::try_from(column)
+        && let Err(at) = omitted.binary_search(&column)
+    {
+        omitted.insert(at, column);
+    }
+    row.omitted = omitted.into();
+}
+
 /// The key of a row with these cells.
 pub fn row_key(table: &TableDef, cells: &[Value]) -> RowKey {
     table

@@ -6,7 +6,7 @@ use tokio_postgres::{Client, Row, Statement};
 use view_index::{RowKey, Snapshot, Xid};
 
 use super::catalog::TableDef;
-use super::decode::{DecodeError, row_from_json};
+use super::decode::{DecodeError, current_row, row_sql};
 use super::pool::fixed_settings;
 
 /// Why the log could not be read.
@@ -196,7 +196,8 @@ impl LogReader {
             })
             .collect();
         let sql = format!(
-            "SELECT to_json(t.*)::text FROM unnest({}) AS k({}) JOIN {} AS t ON {}",
+            "SELECT {} FROM unnest({}) AS k({}) JOIN {} AS t ON {}",
+            row_sql(table, "t"),
             arrays.join(", "),
             names.join(", "),
             table.sql_name,
@@ -224,7 +225,7 @@ impl LogReader {
         let rows = self.client.query(statement, &params).await?;
         let mut current = Vec::with_capacity(rows.len());
         for row in &rows {
-            current.push(row_from_json(table, row.try_get(0)?)?);
+            current.push(current_row(table, row.try_get(0)?)?);
         }
         Ok(current)
     }

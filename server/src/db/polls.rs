@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Row};
 use std::collections::HashMap;
 use view_index::{OrderColumn, Snapshot, TableRow};
 
-use super::catalog::{Ordering, SHAPE_BY_NAME, TableDef};
+use super::catalog::{Ordering, TableDef, shape_now};
 use super::decode::{row_from_json, row_sql};
 use super::query::{Condition, order_by};
 use super::rows::FetchError;
@@ -135,12 +135,7 @@ impl PolledQuery {
                 .collect::<Vec<_>>()
                 .join(", ")
         };
-        // `$1` and `$2` are the table's names.
-        let from = format!(
-            "{} AS t WHERE {}",
-            table.sql_name,
-            self.condition.renumbered(2)
-        );
+        let from = format!("{} AS t WHERE {}", table.sql_name, self.condition.sql);
         let counts_all = places.iter().any(|place| matches!(place, Place::End(_)));
         let count_limit = if counts_all {
             String::new()
@@ -179,16 +174,14 @@ impl PolledQuery {
         format!(
             "WITH counted AS MATERIALIZED \
              (SELECT count(*) AS total FROM (SELECT FROM {from}{count_limit}) AS counting){unordered} \
-             SELECT pg_current_snapshot()::text, {SHAPE_BY_NAME}, (SELECT total FROM counted){pages}"
+             SELECT pg_current_snapshot()::text, {}, (SELECT total FROM counted){pages}",
+            shape_now(table.oid)
         )
     }
 
     fn bind<'q>(&'q self, query: Query<'q>) -> Query<'q> {
-        let names = query
-            .bind(&self.table.bare_name)
-            .bind(&self.table.schema_name);
         let params = self.condition.params.iter();
-        params.fold(names, |query, param| query.bind(param))
+        params.fold(query, |query, param| query.bind(param))
     }
 
     fn read(&self, row: &PgRow, places: &[Place]) -> Result<Look, FetchError> {
@@ -243,11 +236,9 @@ impl PolledQuery {
 
     /// The planner's estimate of the total.
     async fn estimate(&self, connection: &mut PgConnection) -> Result<u64, sqlx::Error> {
-        // The names are parameters here too, so that the condition's keep their numbers.
         let sql = format!(
-            "EXPLAIN (FORMAT JSON) SELECT FROM {} AS t WHERE ($1::text = $1 AND $2::text = $2) AND ({})",
-            self.table.sql_name,
-            self.condition.renumbered(2),
+            "EXPLAIN (FORMAT JSON) SELECT FROM {} AS t WHERE {}",
+            self.table.sql_name, self.condition.sql,
         );
         let row = self
             .bind(sqlx::query(AssertSqlSafe(sql)))

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Row};
 use view_index::{Fetched, OrderColumn, Origin, RowKey, Snapshot};
 
 use super::catalog::TableDef;
-use super::decode::{DecodeError, rows_from_json};
+use super::decode::{DecodeError, row_sql, rows_from_json};
 use super::keyset::{Place, select_behind};
 use super::query::{Condition, order_by, order_by_reversed};
 
@@ -83,7 +83,8 @@ impl Source<'_> {
         };
         let rows = self.select(&origin, count);
         let sql = format!(
-            "SELECT pg_current_snapshot()::text, {total}, ARRAY(SELECT to_json(r.*)::text FROM ({}) AS r)",
+            "SELECT pg_current_snapshot()::text, {total}, ARRAY(SELECT {} FROM ({}) AS r)",
+            row_sql(self.table, "r"),
             rows.sql
         );
         // Not kept: a plan for one position is no plan for another.
@@ -177,8 +178,9 @@ impl Source<'_> {
             table.key.iter().enumerate().map(column).unzip();
         let names: Vec<String> = (0..table.key.len()).map(|nth| format!("k{nth}")).collect();
         let sql = format!(
-            "SELECT pg_current_snapshot()::text, ARRAY(SELECT to_json(t.*)::text \
+            "SELECT pg_current_snapshot()::text, ARRAY(SELECT {} \
              FROM unnest({}) AS k({}) JOIN {} AS t ON {} WHERE {})",
+            row_sql(table, "t"),
             lists.join(", "),
             names.join(", "),
             table.sql_name,

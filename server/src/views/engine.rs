@@ -15,7 +15,6 @@ use super::advice::Advisor;
 use super::budget::Budget;
 use super::catalog_store::CatalogStore;
 use super::clock::Clock;
-use super::division::Division;
 use super::polled::lanes::Lanes;
 use super::table::{Command, Surroundings};
 use super::turn::{Turn, serve};
@@ -54,8 +53,6 @@ pub struct EngineOptions {
     pub clock: Clock,
     /// For tests of the tests.
     pub sabotage: Option<Sabotage>,
-    /// For tests.
-    pub division: Division,
 }
 
 /// The engine cannot start.
@@ -148,8 +145,6 @@ impl Engine {
                 router,
                 wake,
                 clock: options.clock,
-                sabotage: options.sabotage,
-                division: options.division,
             },
             status: status_seen,
             redis,

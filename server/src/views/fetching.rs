@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use tokio::time::sleep;
-use view_index::{Bound, ChartBlock, Fetched, Need, Origin, RowKey, Snapshot};
+use view_index::{Bound, ChartBlock, Fetched, Need, Origin, RowKey, Sizes, Snapshot};
 
 use super::plan::Plan;
 use super::table::Surroundings;
@@ -12,7 +12,7 @@ use super::view::{ViewId, overlap};
 use crate::db::catalog::TableDef;
 use crate::db::charting::{ChartError, chart};
 use crate::db::rows::{FetchError, Slice, Source};
-use crate::limits::FETCH_RETRY;
+use crate::limits::{COUNTED_AT_ONCE_MAX, FETCH_RETRY};
 
 /// A query's question.
 #[derive(Clone, Debug)]
@@ -258,7 +258,7 @@ impl Question {
             } => {
                 counted.store(0, std::sync::atomic::Ordering::Relaxed);
                 let range = (lower, upper.as_ref());
-                let sizes = (around.division.sizes, around.budget.listed_max());
+                let sizes = (Sizes::default(), around.budget.listed_max());
                 let charted = chart(pool, source, range, sizes, counted).await?;
                 Ok(Found {
                     snapshot: charted.snapshot,
@@ -278,7 +278,7 @@ async fn first(
     count: u64,
 ) -> Result<Found, ChartError> {
     let estimate = source.estimate(&around.pool).await?;
-    let is_small = estimate <= around.division.counted_at_once_max;
+    let is_small = estimate <= COUNTED_AT_ONCE_MAX;
     let (origin, count) = match start {
         None => (Origin::End, count),
         // Far into a large view nothing can be shown before it is counted.

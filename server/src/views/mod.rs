@@ -12,7 +12,6 @@ pub mod budget;
 pub mod catalog_store;
 pub mod client;
 pub mod clock;
-pub mod division;
 pub mod engine;
 pub mod fetching;
 pub mod history;
@@ -27,6 +26,5 @@ pub mod view;
 
 pub use catalog_store::CatalogStore;
 pub use client::{ClientRef, SessionId};
-pub use division::Division;
 pub use engine::{Engine, EngineOptions};
 pub use table::{Command, SummaryCommand};

@@ -14,12 +14,11 @@ use view_index::{
 
 use super::advice::opening::Opening;
 use super::client::{ClientRef, SessionId};
-use super::division::Division;
 use super::fetching::{Asked, Question};
 use super::history::History;
 use super::plan::Plan;
 use crate::changes::Mark;
-use crate::limits::FETCHES_PER_VIEW_MAX;
+use crate::limits::{FETCH_MARGIN, FETCHES_PER_VIEW_MAX, KEEP_MARGIN, RELEASE_SLACK};
 
 /// A view's number in its table.
 pub type ViewId = u64;
@@ -33,8 +32,6 @@ pub struct View {
     pub plan: Arc<Plan>,
     /// The plan's filter.
     pub predicate: Predicate,
-    /// How finely it is divided.
-    division: Division,
     /// Its rows; `None` until the first of them are there.
     pub index: Option<ViewIndex>,
     /// Counts how often it was built.
@@ -86,10 +83,9 @@ pub struct ClientWindow {
 
 impl View {
     /// A view that knows nothing yet.
-    pub fn new(id: ViewId, plan: Arc<Plan>, predicate: Predicate, division: Division) -> Self {
+    pub fn new(id: ViewId, plan: Arc<Plan>, predicate: Predicate) -> Self {
         Self {
             id,
-            division,
             plan,
             predicate,
             index: None,
@@ -225,11 +221,11 @@ impl View {
         };
         let start = window
             .requested()
-            .map(|range| range.start.saturating_sub(self.division.fetch_margin));
+            .map(|range| range.start.saturating_sub(FETCH_MARGIN));
         let above = window
             .requested()
             .map_or(0, |range| range.start - start.unwrap_or(0));
-        let count = above + u64::from(window.count()) + self.division.fetch_margin;
+        let count = above + u64::from(window.count()) + FETCH_MARGIN;
         let first = Asked::First { start, count };
         self.question(first).into_iter().collect()
     }
@@ -240,10 +236,10 @@ impl View {
         let need = match last {
             Some(count) => Some(Need::Rows {
                 origin: Origin::End,
-                count: count + self.division.fetch_margin,
+                count: count + FETCH_MARGIN,
                 position: u64::MAX,
             }),
-            None => index.need(gap, self.division.fetch_margin),
+            None => index.need(gap, FETCH_MARGIN),
         };
         let waits = need
             .as_ref()
@@ -321,18 +317,17 @@ impl View {
 
     /// Lets go of rows that no window is near to, once there are many.
     fn release_far_rows(&mut self) {
-        let margin = self.division.keep_margin;
         let Some(index) = &mut self.index else { return };
         let mut wanted: Vec<Range<u64>> = self
             .windows
             .iter()
             .map(|shown| {
                 let range = shown.window.range(index);
-                range.start.saturating_sub(margin)..range.end + margin
+                range.start.saturating_sub(KEEP_MARGIN)..range.end + KEEP_MARGIN
             })
             .collect();
         let needed: u64 = wanted.iter().map(|range| range.end - range.start).sum();
-        if (index.held() as u64) <= needed + self.division.release_slack {
+        if (index.held() as u64) <= needed + RELEASE_SLACK as u64 {
             return;
         }
         wanted.sort_by_key(|range| range.start);

@@ -65,7 +65,8 @@ pub(super) fn column_def(row: &PgRow) -> Result<ColumnDef, sqlx::Error> {
     let kind = column_kind(base, &type_type, &category);
     let from_record = kind == ColumnKind::Array || type_type == "c";
     let has_order: bool = row.try_get("has_order")?;
-    let ordering = if has_order {
+    // `to_json` writes JSON's own null and SQL's NULL alike, so images do not tell where either stands.
+    let ordering = if has_order && kind != ColumnKind::Json {
         ordering(
             base,
             kind,
@@ -112,18 +113,6 @@ impl ColumnDef {
             );
         }
         format!("{text}::{}", self.sql_type)
-    }
-
-    /// SQL for whether a row `t` has no value here. `IS NULL` would say so of a composite, too, whose
-    /// fields are all null; that is a value, which sorts among the others and is shown.
-    pub fn is_null(&self) -> String {
-        let is_composite = self.from_record && self.shown.kind != ColumnKind::Array;
-        let test = if is_composite {
-            "IS NOT DISTINCT FROM NULL"
-        } else {
-            "IS NULL"
-        };
-        format!("t.{} {test}", self.sql_name)
     }
 }
 

@@ -19,7 +19,7 @@ use super::timeouts::QueryClass;
 use crate::limits::{POLL_INTERVAL, TABLES_MAX};
 pub use columns::{ColumnDef, Ordering};
 use liveness::Circumstances;
-pub use sql::SHAPE_BY_NAME;
+pub use sql::shape_now;
 
 /// One table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -246,13 +246,16 @@ fn table_def(
     let kind = table_kind(row.try_get("kind")?);
     let numbers: Option<Vec<i16>> = row.try_get("key")?;
     let place = |number: &i16| columns.iter().position(|(known, _)| known == number);
-    // A key that the role cannot read in full, or whose type has no order, is none.
+    // A key that the role cannot read in full, or of arrays or composites, is none.
     let key: Vec<usize> = numbers
         .and_then(|numbers| numbers.iter().map(place).collect::<Option<_>>())
         .unwrap_or_default();
     let mut columns: Vec<ColumnDef> = columns.into_iter().map(|(_, column)| column).collect();
-    let has_order = |&at: &usize| columns[at].ordering != Ordering::None;
-    let key = if key.iter().all(has_order) {
+    let is_fit = |&at: &usize| {
+        let column: &ColumnDef = &columns[at];
+        column.ordering != Ordering::None && !column.from_record
+    };
+    let key = if key.iter().all(is_fit) {
         key
     } else {
         Vec::new()

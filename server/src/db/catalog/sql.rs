@@ -92,10 +92,11 @@ part (root, type) AS (
                         AND NOT a.attisdropped) AS inner_type),
 ordered AS (
     SELECT part.root,
-           bool_and(t.typtype IN ('c', 'd', 'e', 'm', 'r') OR t.typcategory = 'A'
-                    OR t.oid IN (1043, 650)
-                    OR EXISTS (SELECT FROM pg_opclass o
-                                WHERE o.opcdefault AND o.opcmethod = 403 AND o.opcintype = t.oid)
+           bool_and(t.oid <> 3802
+                    AND (t.typtype IN ('c', 'd', 'e', 'm', 'r') OR t.typcategory = 'A'
+                         OR t.oid IN (1043, 650)
+                         OR EXISTS (SELECT FROM pg_opclass o
+                                     WHERE o.opcdefault AND o.opcmethod = 403 AND o.opcintype = t.oid))
            ) AS has_order
       FROM part JOIN pg_type t ON t.oid = part.type
      GROUP BY part.root),
@@ -139,11 +140,11 @@ SELECT a.attrelid::int8 AS table_oid,
  WHERE has_column_privilege(a.attrelid, a.attnum, 'SELECT')
  ORDER BY a.attrelid, a.attnum";
 
-/// SQL for the [shape](super::TableDef::shape) of the relation whose name and schema are `$1` and `$2`: what
-/// a query of that name reads at this very moment, for as long as the statement holds its locks.
-pub const SHAPE_BY_NAME: &str = concat!(
-    "(SELECT ",
-    shape!(),
-    " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-     WHERE c.relname = $1::text AND n.nspname = $2::text)"
-);
+/// SQL for the [shape](super::TableDef::shape) of the table with this number. In a statement that reads the
+/// table by name it tells whether the name still means it: nobody renames what the statement has locked.
+pub fn shape_now(oid: u32) -> String {
+    format!(
+        concat!("(SELECT ", shape!(), " FROM pg_class c WHERE c.oid = {})"),
+        oid
+    )
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use protocol::{ErrorCode, ResetReason};
-use view_index::{Bound, ChartBlock, Fetched, Snapshot, TableChanges, TableRow, Verdicts};
+use view_index::{Bound, ChartBlock, Fetched, Sizes, Snapshot, TableChanges, TableRow, Verdicts};
 use view_index::{Total, ViewError, ViewIndex};
 
 use super::{TableTask, rows_of};
@@ -29,6 +29,7 @@ impl TableTask {
         }
         let found = match found {
             Ok(found) => found,
+            Err(Failure::SchemaChanged) if self.is_described_anew().await => return,
             Err(failure) => return self.report_failure(&question, failure),
         };
         let reached = self
@@ -146,7 +147,7 @@ impl TableTask {
         let (changes, seen) = ((&since.changes, &since.verdicts), &since.seen);
         if let (None, Some(total)) = (&view.index, total) {
             let predicate = view.predicate.clone();
-            let mut index = ViewIndex::new(order, predicate, total, self.around.division.sizes);
+            let mut index = ViewIndex::new(order, predicate, total, Sizes::default());
             index.apply(changes.0, changes.1, ranks, seen)?;
             index.check()?;
             view.index = Some(index);
@@ -165,7 +166,7 @@ impl TableTask {
         &mut self,
         view: ViewId,
         range: (Bound, Option<Bound>),
-        mut blocks: Vec<ChartBlock>,
+        blocks: Vec<ChartBlock>,
         since: &CaughtUp,
     ) -> Result<(), ViewError> {
         let Some(view) = self.views.get_mut(&view) else {
@@ -176,9 +177,6 @@ impl TableTask {
         };
         let remembers_keys = blocks.first().is_some_and(|block| block.keys.is_some());
         view.opening.divided(remembers_keys);
-        if let Some(sabotage) = self.around.sabotage {
-            sabotage.blocks(&mut blocks);
-        }
         let ranks = self.answers.ranks();
         let mut chart = index.chart(range, blocks, ranks)?;
         let changes = (&since.changes, &since.verdicts);

@@ -136,6 +136,23 @@ impl TableTask {
         }
     }
 
+    /// A query found other columns than the catalogue says, before the change log told of them (without event
+    /// triggers it does so late): reads the catalogue again; `false` if that says nothing new.
+    pub(super) async fn is_described_anew(&mut self) -> bool {
+        let before = self.table.clone();
+        let Ok(found) = self.around.catalog.refresh(before.oid).await else {
+            return false;
+        };
+        if found.is_some_and(|found| found.is_live() && found.layout() == before.layout()) {
+            return false;
+        }
+        if let Some(mark) = self.mark.clone() {
+            self.reset(mark, ResetReason::SchemaChanged);
+        }
+        self.change_schema().await;
+        true
+    }
+
     /// Plans every view again for the table's new columns; what no longer fits is closed.
     async fn change_schema(&mut self) {
         let catalog = match self.around.catalog.reload().await {

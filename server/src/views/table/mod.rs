@@ -22,7 +22,7 @@ use view_index::{Snapshot, TableChanges, Xid};
 
 use self::clockwork::Clockwork;
 use crate::changes::reader::Wake;
-use crate::changes::{Batch, Mark, Sabotage};
+use crate::changes::{Batch, Mark};
 use crate::db::catalog::TableDef;
 use crate::db::timeouts::Timeouts;
 use crate::fanout::Router;
@@ -33,7 +33,6 @@ use crate::views::budget::Budget;
 use crate::views::catalog_store::CatalogStore;
 use crate::views::client::{ClientRef, SessionId};
 use crate::views::clock::Clock;
-use crate::views::division::Division;
 use crate::views::fetching::Answer;
 use crate::views::history::History;
 use crate::views::polled::lanes::Lanes;
@@ -89,10 +88,6 @@ pub struct Surroundings {
     pub wake: Arc<Wake>,
     /// For relative dates.
     pub clock: Clock,
-    /// For tests of the tests.
-    pub sabotage: Option<Sabotage>,
-    /// How finely views are divided.
-    pub division: Division,
 }
 
 /// One table's task.

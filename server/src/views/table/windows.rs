@@ -103,10 +103,7 @@ impl TableTask {
     async fn plan(&mut self, shown: &ClientWindow) -> Result<(Plan, Vec<usize>), Refusal> {
         let places = columns(&self.table, &shown.columns)?;
         let pool = &self.around.pool;
-        let mut plan = Plan::new(&shown.spec, &self.table, &mut self.answers, pool).await?;
-        if let Some(sabotage) = self.around.sabotage {
-            sabotage.order(&mut plan.order, shown.spec.sort.len());
-        }
+        let plan = Plan::new(&shown.spec, &self.table, &mut self.answers, pool).await?;
         Ok((plan, places))
     }
 
@@ -135,8 +132,8 @@ impl TableTask {
         let id = self.next_view;
         self.next_view += 1;
         let predicate = plan.predicate(&self.table, &mut self.answers);
-        let view = View::new(id, Arc::new(plan), predicate, self.around.division);
-        self.views.insert(id, view);
+        self.views
+            .insert(id, View::new(id, Arc::new(plan), predicate));
         id
     }
 
