@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod fixture;
+mod kinds;
 mod rows;
 mod stream;
 mod writes;

@@ -12,6 +12,7 @@ use view_index::TableRow;
 use super::catalog::TableDef;
 use super::decode::{row_from_json, row_sql};
 use super::rows::FetchError;
+use super::timeouts::{QueryClass, begin};
 
 /// A row and its version.
 #[derive(Clone, Debug)]
@@ -183,7 +184,9 @@ pub async fn insert(
     if !columns.is_empty() {
         query = query.bind(object);
     }
-    let row = query.fetch_optional(pool).await?;
+    let mut transaction = begin(pool, QueryClass::Edit).await?;
+    let row = query.fetch_optional(&mut *transaction).await?;
+    transaction.commit().await?;
     row.map(|row| versioned(table, &row)).transpose()
 }
 
@@ -218,7 +221,11 @@ pub async fn update(
     for value in key {
         query = query.bind(value.to_postgres_text());
     }
-    match query.fetch_optional(pool).await? {
+    let mut transaction = begin(pool, QueryClass::Edit).await?;
+    let written = query.fetch_optional(&mut *transaction).await?;
+    // What is deferred to the end may still refuse it.
+    transaction.commit().await?;
+    match written {
         Some(row) => Ok(Written::Done(versioned(table, &row)?)),
         None => not_written(pool, table, key, expected).await,
     }
@@ -244,7 +251,10 @@ pub async fn delete(
     for value in key {
         query = query.bind(value.to_postgres_text());
     }
-    if query.execute(pool).await?.rows_affected() > 0 {
+    let mut transaction = begin(pool, QueryClass::Edit).await?;
+    let deleted = query.execute(&mut *transaction).await?.rows_affected();
+    transaction.commit().await?;
+    if deleted > 0 {
         return Ok(Written::Done(()));
     }
     not_written(pool, table, key, expected).await

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use protocol::{Status, TableInfo};
+use protocol::{ErrorCode, Status, TableInfo, ViewSpec};
 use sqlx::postgres::PgPool;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
@@ -12,9 +12,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::advice::Advisor;
+use super::answers::Answers;
 use super::budget::Budget;
 use super::catalog_store::CatalogStore;
 use super::clock::Clock;
+use super::plan::{Plan, Refusal};
 use super::polled::lanes::Lanes;
 use super::table::{Command, Surroundings};
 use super::turn::{Turn, serve};
@@ -172,6 +174,27 @@ impl Engine {
     /// Room for queries of rows in the pool.
     pub fn fetches(&self) -> Arc<Semaphore> {
         self.around.fetches.clone()
+    }
+
+    /// What a view means, for a query that needs no view of the table's task.
+    ///
+    /// # Errors
+    /// [`Refusal`] if the request makes no sense for this table, or the view is expensive and that
+    /// was not said to be meant.
+    pub async fn plan(
+        &self,
+        table: &TableDef,
+        view: &ViewSpec,
+        allow_expensive: bool,
+    ) -> Result<Plan, Refusal> {
+        let mut answers = Answers::new(self.around.clock.clone());
+        let plan = Plan::new(view, table, &mut answers, &self.around.pool).await?;
+        let advisor = &self.around.advisor;
+        if !allow_expensive && let Some(message) = advisor.too_expensive(table, &plan, view).await {
+            let code = ErrorCode::Expensive;
+            return Err(Refusal { code, message });
+        }
+        Ok(plan)
     }
 
     /// Room for edits in the pool.

@@ -17,8 +17,7 @@ use crate::db::catalog::TableDef;
 use crate::db::rows::FetchError;
 use crate::db::seek::{Place, neighbours};
 use crate::http::problem::Problem;
-use crate::views::answers::Answers;
-use crate::views::plan::{self, Plan};
+use crate::views::plan;
 
 /// A page as it is answered.
 #[derive(Debug, Serialize)]
@@ -58,6 +57,11 @@ pub async fn rows(
             by_cursor(api, table, &query, &cursor, &signer).await
         }
     }
+}
+
+/// Whether the best matches of a search come first: that order is none of columns, so no cursor continues in it.
+fn is_by_rank(view: &ViewSpec) -> bool {
+    view.search.is_some() && view.sort.is_empty()
 }
 
 /// The columns that order a view: those of its sort, then the rest of the primary key.
@@ -110,7 +114,7 @@ async fn by_position(
     };
     let places: Option<Vec<usize>> = order.iter().map(place_of).collect();
     // Without a key no row can be told from its neighbour, so there is nothing to continue behind.
-    let places = places.filter(|_| !table.key.is_empty());
+    let places = places.filter(|_| !table.key.is_empty() && !is_by_rank(&query.view));
     let lead = |row: Option<&protocol::Row>, backwards| {
         let values = places
             .as_ref()?
@@ -153,9 +157,12 @@ async fn by_cursor(
         return Err(refused(ErrorCode::BadRange, detail).with("parameter", "limit"));
     }
     let (engine, view) = (&api.sessions.engine, &query.view);
+    if is_by_rank(view) {
+        return Err(cursor::invalid());
+    }
     let shown = plan::columns(table, &query.columns)
         .map_err(|refused| refusal(refused.code, refused.message, view))?;
-    let plan = Plan::new(view, table, &mut Answers::default(), engine.pool()).await;
+    let plan = engine.plan(table, view, query.allow_expensive).await;
     let plan = plan.map_err(|refused| refusal(refused.code, refused.message, view))?;
     if from.values.len() != plan.order.len() {
         return Err(cursor::invalid());

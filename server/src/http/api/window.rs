@@ -183,6 +183,7 @@ fn finished(schema: TableSchema, update: Update, before: &[Row]) -> Page {
 pub fn refusal(code: ErrorCode, message: String, view: &ViewSpec) -> Problem {
     let problem = refused(code, message);
     match (&view.filter, code) {
+        (_, ErrorCode::Expensive) => problem.with("parameter", "expensive").allowed(["allow"]),
         (Some(filter), ErrorCode::BadFilter | ErrorCode::BadValue | ErrorCode::UnknownColumn) => {
             problem.with("filter", print(filter))
         }
