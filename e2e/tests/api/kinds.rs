@@ -70,7 +70,7 @@ async fn searches_and_moving_dates_have_pages_and_cursors() {
     let fixture = Fixture::start().await;
     fixture
         .database
-        .execute("UPDATE items SET added = now() - id * interval '1 day' WHERE id < 50")
+        .execute("UPDATE items SET added = now() - id * interval '1 day' - interval '1 hour' WHERE id < 50")
         .await;
     for asked in [("q", "Item 1"), ("added", "within_last.20 days")] {
         let all = [
