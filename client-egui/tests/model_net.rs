@@ -124,6 +124,7 @@ impl Peer {
             window,
             schema: schema(),
             highlight: None,
+            ranked: false,
         }))
         .await;
         self.say(ServerMsg::Update(update)).await;

@@ -86,6 +86,9 @@ pub struct Opened {
     /// What to mark in the text of its cells, if the view searches.
     #[serde(default)]
     pub highlight: Option<Highlight>,
+    /// The best matches of the search come first.
+    #[serde(default)]
+    pub ranked: bool,
 }
 
 /// What a search looks for, to be marked where it occurs in the text of a cell, ignoring case.

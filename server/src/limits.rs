@@ -96,6 +96,11 @@ pub const FILTER_TEXT_CHARS_MAX: usize = 1_000;
 pub const SEARCH_CHARS_MAX: usize = 200;
 /// Words in a search.
 pub const SEARCH_WORDS_MAX: usize = 16;
+/// Rows that a search by full text may find to be ordered by rank: PostgreSQL computes the rank of every
+/// one (some 20 to 100 µs each).
+pub const SEARCH_RANKED_ROWS_MAX: u32 = 20_000;
+/// How long counting so many may take; the search is ordered by key if it takes longer.
+pub const SEARCH_RANKED_TIMEOUT: Duration = Duration::from_millis(500);
 /// Columns that a search without an index looks into: the table's first ones that hold text.
 pub const SEARCH_COLUMNS_MAX: usize = 32;
 /// The longest relative date: a thousand years, in seconds.

@@ -175,6 +175,7 @@ impl Rig {
             window,
             schema: schema(),
             highlight: None,
+            ranked: false,
         }));
     }
 

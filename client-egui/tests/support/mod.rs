@@ -215,6 +215,7 @@ impl Stage {
                     window,
                     schema,
                     highlight: None,
+                    ranked: false,
                 }));
                 self.snapshot();
             }

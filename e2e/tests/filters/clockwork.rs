@@ -326,3 +326,42 @@ async fn a_polled_view_moves_too() {
     clock.pass(150);
     shows(&mut viewer, window, "id", &["1"]).await;
 }
+
+/// Groups and totals of relative dates are counted anew at every step.
+#[tokio::test]
+async fn a_summary_moves_too() {
+    let clock = SetClock::new();
+    let (database, server) = started(&clock).await;
+    database
+        .execute(
+            "DELETE FROM events;
+             INSERT INTO events (id, at) SELECT n, to_timestamp(1772236740 + n * 10)
+             FROM generate_series(-99, 99) AS n",
+        )
+        .await;
+    let client = connect(&database).await;
+    let mut socket = RawSocket::connect(&server.socket_url()).await;
+    let filter = within("at", FilterOp::WithinLast, "90 seconds");
+    let asked =
+        serde_json::json!({"summarize": {"summary": 1, "view": view(filter.clone()), "count": 1}});
+    socket.send_text(&asked.to_string()).await;
+    for seconds in [0, 949, 33, 28, 100_000] {
+        clock.pass(seconds);
+        let now = condition(&filter, clock.now());
+        let sql = format!("SELECT id::text FROM events WHERE {now}");
+        let expected = ids(&client, &sql).await.len() as u64;
+        let is_it = |message: &ServerMsg| match message {
+            ServerMsg::Summary(summary) => summary.rows == expected,
+            _ => false,
+        };
+        let what = format!("{expected} rows after {seconds} s");
+        let ServerMsg::Summary(summary) = socket.expect(&what, is_it).await else {
+            unreachable!()
+        };
+        let ack = format!(
+            r#"{{"ack_summary":{{"summary":1,"number":{}}}}}"#,
+            summary.number
+        );
+        socket.send_text(&ack).await;
+    }
+}

@@ -6,6 +6,7 @@
 mod clockwork;
 mod operators;
 mod patterns;
+mod ranking;
 mod refusals;
 mod search;
 

@@ -257,11 +257,14 @@ fn opened() -> impl Strategy<Value = Opened> {
             terms,
             at_word_start,
         });
-    (any::<u32>(), schema, option::of(highlight)).prop_map(|(window, schema, highlight)| Opened {
-        window,
-        schema,
-        highlight,
-    })
+    (any::<u32>(), schema, option::of(highlight), any::<bool>()).prop_map(
+        |(window, schema, highlight, ranked)| Opened {
+            window,
+            schema,
+            highlight,
+            ranked,
+        },
+    )
 }
 
 fn row_op() -> impl Strategy<Value = RowOp> {

@@ -271,6 +271,7 @@ pub(crate) fn server_messages() -> Vec<(&'static str, ServerMsg)> {
                     terms: vec!["gaming".to_owned(), "game".to_owned(), "lapt".to_owned()],
                     at_word_start: true,
                 }),
+                ranked: true,
             }),
         ),
         ("server_update_snapshot", ServerMsg::Update(snapshot())),

@@ -1,6 +1,7 @@
 //! What only PostgreSQL can say: whether a condition holds for an image, and where a text stands in an
 //! order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::Value;
@@ -28,26 +29,8 @@ pub async fn verdicts(
     if conditions.is_empty() {
         return Ok(Verdicts::default());
     }
-    let image = |row: &TableRow| row_to_json(table, row);
-    let mut images: Vec<String> = changes.sides.iter().map(|side| image(&side.row)).collect();
-    let sides = images.len();
-    images.extend(changes.current.iter().map(|(_, row)| {
-        row.as_ref()
-            .map_or_else(|| "{}".to_owned(), |row| image(row))
-    }));
-    let mut list = Vec::with_capacity(conditions.len());
-    let mut params = Vec::new();
-    for condition in conditions {
-        list.push(format!("({})", condition.renumbered(params.len() + 1)));
-        params.extend(&condition.params);
-    }
-    // `t` stands alone in its query: the expression of an index names its columns without it.
-    let sql = format!(
-        "SELECT (SELECT ARRAY[{}] FROM json_populate_record(NULL::{}, i.image::json) AS t) \
-         FROM unnest($1::text[]) WITH ORDINALITY AS i(image, nth) ORDER BY i.nth",
-        list.join(", "),
-        table.sql_name,
-    );
+    let (images, sides) = (images(table, changes), changes.sides.len());
+    let (sql, params) = ask_images(table, conditions);
     let mut query = sqlx::query(AssertSqlSafe(sql)).bind(&images);
     for param in params {
         query = query.bind(param);
@@ -79,6 +62,62 @@ pub async fn verdicts(
 const PADDED: &str = "SELECT typlen > 0 AND typlen % CASE typalign \
     WHEN 'd' THEN 8 WHEN 'i' THEN 4 WHEN 's' THEN 2 ELSE 1 END <> 0 \
     FROM pg_catalog.pg_type WHERE oid = $3::text::regtype";
+
+/// The scores of each image, then of each current row, for each of these rankings: one statement.
+///
+/// # Errors
+/// If PostgreSQL cannot evaluate them.
+pub async fn scores(
+    pool: &PgPool,
+    table: &TableDef,
+    rankings: &[&Condition],
+    changes: &TableChanges,
+) -> Result<Vec<Vec<Option<f64>>>, sqlx::Error> {
+    if rankings.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (images, (sql, params)) = (images(table, changes), ask_images(table, rankings));
+    let mut query = sqlx::query(AssertSqlSafe(sql)).bind(&images);
+    for param in params {
+        query = query.bind(param);
+    }
+    let mut all = vec![Vec::with_capacity(images.len()); rankings.len()];
+    for row in query.fetch_all(pool).await? {
+        let texts: Vec<Option<String>> = row.try_get(0)?;
+        for (scores, text) in all.iter_mut().zip(texts) {
+            scores.push(text.and_then(|text| text.parse().ok()));
+        }
+    }
+    Ok(all)
+}
+
+/// Every image, then every current row (an empty one for none), as `json_populate_record` reads them.
+fn images(table: &TableDef, changes: &TableChanges) -> Vec<String> {
+    let sides = changes.sides.iter().map(|side| Some(&side.row));
+    let all = sides.chain(changes.current.iter().map(|(_, row)| row.as_ref()));
+    let image = |row: Option<&Arc<TableRow>>| {
+        row.map_or_else(|| "{}".to_owned(), |row| row_to_json(table, row))
+    };
+    all.map(image).collect()
+}
+
+/// A statement that evaluates these expressions for each image in `$1`, and its other parameters.
+fn ask_images<'a>(table: &TableDef, expressions: &[&'a Condition]) -> (String, Vec<&'a String>) {
+    let mut list = Vec::with_capacity(expressions.len());
+    let mut params = Vec::new();
+    for expression in expressions {
+        list.push(format!("({})", expression.renumbered(params.len() + 1)));
+        params.extend(&expression.params);
+    }
+    // `t` stands alone in its query: the expression of an index names its columns without it.
+    let sql = format!(
+        "SELECT (SELECT ARRAY[{}] FROM json_populate_record(NULL::{}, i.image::json) AS t) \
+         FROM unnest($1::text[]) WITH ORDINALITY AS i(image, nth) ORDER BY i.nth",
+        list.join(", "),
+        table.sql_name,
+    );
+    (sql, params)
+}
 
 /// Where new texts stand among `bounds`, which are ascending and distinct: one statement.
 ///

@@ -181,6 +181,26 @@ impl Condition {
     }
 }
 
+/// The rank of a row in a search, as text; null for a document that is.
+pub fn rank(document: &str, query: String) -> Condition {
+    Condition {
+        sql: format!("ts_rank_cd(({document}), $1::text::tsquery)::text"),
+        params: vec![query],
+        is_costly: false,
+    }
+}
+
+/// A table with the rank of each row in a search as its last column, as it stands behind `FROM`. It has no
+/// parameters, since queries number theirs in many ways: the query is written in hexadecimal digits.
+pub fn with_rank(table: &TableDef, document: &str, query: &str, name: &str) -> String {
+    let digits: String = query.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let query = format!("pg_catalog.convert_from(pg_catalog.decode('{digits}', 'hex'), 'UTF8')");
+    format!(
+        "(SELECT t.*, ts_rank_cd(({document}), {query}::tsquery) AS {name} FROM {} AS t)",
+        table.sql_name
+    )
+}
+
 /// How a path is asked that is true or false, as [`canonical`](super::constants::canonical) says it.
 pub(super) const PREDICATE: &str = "predicate";
 

@@ -1,9 +1,14 @@
 //! How a table can be searched, and what PostgreSQL makes of the words.
 
-use sqlx::Row;
-use sqlx::postgres::{PgPool, PgRow};
+use std::time::Duration;
 
+use sqlx::postgres::{PgPool, PgRow};
+use sqlx::{AssertSqlSafe, Row};
+
+use super::bounded::bounded;
 use super::catalog::TableDef;
+use super::explain::explain;
+use super::query::Condition;
 
 /// An index for full-text search.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -116,6 +121,51 @@ fn text_index(
         configuration,
         columns,
     }))
+}
+
+/// Whether a condition holds for at most so many rows: by the planner's estimate and, since that knows
+/// little of the beginnings of words, by counting that far for as long as `limit`.
+///
+/// # Errors
+/// If PostgreSQL cannot be asked.
+pub async fn finds_at_most(
+    pool: &PgPool,
+    table: &TableDef,
+    condition: &Condition,
+    max: u32,
+    limit: Duration,
+) -> Result<bool, sqlx::Error> {
+    let from = format!("FROM {} AS t WHERE {}", table.sql_name, condition.sql);
+    let mut transaction = bounded(pool, limit).await?;
+    let plan = explain(
+        &mut transaction,
+        &format!("SELECT {from}"),
+        &condition.params,
+    )
+    .await?;
+    if plan.rows > f64::from(max) {
+        return Ok(false);
+    }
+    let sql = format!("SELECT count(*) FROM (SELECT {from} LIMIT {max} + 1) AS found");
+    let mut query = sqlx::query_scalar(AssertSqlSafe(sql)).persistent(false);
+    for param in &condition.params {
+        query = query.bind(param);
+    }
+    let found: Result<i64, sqlx::Error> = query.fetch_one(&mut *transaction).await;
+    match found {
+        Ok(found) => {
+            transaction.commit().await?;
+            Ok(found <= i64::from(max))
+        }
+        Err(error) => {
+            let state = error.as_database_error().and_then(|error| error.code());
+            if state.as_deref() == Some("57014") {
+                Ok(false)
+            } else {
+                Err(error)
+            }
+        }
+    }
 }
 
 /// The words as a query for full-text search: all of them, the last one also as the beginning of a word.

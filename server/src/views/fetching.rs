@@ -226,7 +226,7 @@ impl Question {
         plan: &Plan,
     ) -> Result<Found, ChartError> {
         let source = Source {
-            table,
+            table: plan.source(table),
             filter: &plan.condition,
             order: &plan.order,
         };

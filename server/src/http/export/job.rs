@@ -120,7 +120,7 @@ impl Job {
         signals: Signals,
     ) -> Result<(), Cut> {
         let question = Question {
-            table: &self.table,
+            table: self.plan.source(&self.table),
             columns: &self.columns,
             filter: &self.plan.condition,
             order: &self.plan.order,

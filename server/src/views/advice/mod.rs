@@ -84,9 +84,13 @@ impl Advisor {
         // Never closed.
         let _room = self.room.acquire().await;
         let thresholds = Thresholds::default();
-        let serving = serving(&self.pool, table, &plan.condition, &plan.order, &thresholds).await?;
-        let suggested =
-            suggest(&self.pool, table, spec, &plan.order, &serving, &thresholds).await?;
+        let (source, order) = (plan.source(table), &plan.order);
+        let serving = serving(&self.pool, source, &plan.condition, order, &thresholds).await?;
+        let suggested = if plan.ranking().is_some() {
+            Suggested::none("it is ordered by rank, which no index delivers")
+        } else {
+            suggest(&self.pool, table, spec, order, &serving, &thresholds).await?
+        };
         let sql = match &suggested.index {
             Some(index) => statements(&self.pool, table.oid, index).await?,
             None => String::new(),

@@ -25,7 +25,8 @@ pub struct Suggested {
 }
 
 impl Suggested {
-    fn none(why: impl Into<String>) -> Self {
+    /// None, and why.
+    pub fn none(why: impl Into<String>) -> Self {
         Self {
             index: None,
             why: why.into(),

@@ -1,8 +1,10 @@
 //! What a view asked for means: checked against the catalogue, in SQL and in Rust.
 //!
-//! [`mod@filter`] and [`search`] say which rows it holds, [`sort`] in which order.
+//! [`mod@filter`] (with [`relative`] dates) and [`search`] say which rows it holds, [`sort`] and [`rank`] in
+//! which order.
 
 mod filter;
+mod rank;
 mod relative;
 mod search;
 mod sort;
@@ -14,6 +16,7 @@ use sqlx::postgres::PgPool;
 use view_index::{OrderColumn, Predicate};
 
 use self::filter::Resolved;
+pub use self::rank::Ranking;
 use self::relative::Relative;
 use self::search::Search;
 pub use self::sort::order_class;
@@ -35,6 +38,8 @@ pub struct Plan {
     /// The filter with every value as PostgreSQL reads it.
     filter: Resolved,
     search: Option<Search>,
+    /// How the search ranks its rows, if they are ordered by that.
+    ranking: Option<Ranking>,
     /// The filter's relative dates.
     relatives: Vec<Relative>,
     /// The second since 1970 that they stand at: not a part of what the view means.
@@ -93,6 +98,24 @@ impl Plan {
         answers: &mut Answers,
         pool: &PgPool,
     ) -> Result<Self, Refusal> {
+        let plan = Self::of_rows(spec, table, answers, pool).await?;
+        if !spec.sort.is_empty() {
+            return Ok(plan);
+        }
+        let ranked = plan.ranked(table, pool).await;
+        ranked.map_err(|error| unreadable(&error))
+    }
+
+    /// The same for somebody to whom the order of the rows means nothing: a search is not ranked.
+    ///
+    /// # Errors
+    /// As for [`Self::new`].
+    pub async fn of_rows(
+        spec: &ViewSpec,
+        table: &TableDef,
+        answers: &mut Answers,
+        pool: &PgPool,
+    ) -> Result<Self, Refusal> {
         let order = sort::order(spec, table, answers)?;
         let filter = filter::read(spec.filter.as_ref(), table, pool).await?;
         let search = search::read(spec.search.as_deref(), table, pool).await?;
@@ -104,14 +127,14 @@ impl Plan {
             highlight,
             filter,
             search,
+            ranking: None,
             relatives,
             second: 0,
             bounds: Vec::new(),
         };
         let now = answers.clock().now();
-        plan.at(now, table, pool)
-            .await
-            .map_err(|error| unreadable(&error))
+        let made = plan.at(now, table, pool).await;
+        made.map_err(|error| unreadable(&error))
     }
 
     fn in_sql(&self, table: &TableDef) -> Condition {

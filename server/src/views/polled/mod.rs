@@ -183,6 +183,7 @@ impl PolledTask {
                     window: id,
                     schema,
                     highlight: plan.highlight.clone(),
+                    ranked: plan.ranking().is_some(),
                 };
                 window.client.send(ServerMsg::Opened(opened));
                 window.places = places;

@@ -27,7 +27,7 @@ use crate::views::answers::Answers;
 use crate::views::client::{ClientRef, SessionId};
 use crate::views::fetching::Failure;
 use crate::views::judging::Fault;
-use crate::views::plan::Refusal;
+use crate::views::plan::{Plan, Refusal};
 
 /// The summaries of one table.
 #[derive(Debug, Default)]
@@ -218,6 +218,39 @@ impl Summaries {
             summary.tell(table);
         }
         number
+    }
+
+    /// Whether any of them moves with time.
+    pub fn has_clockwork(&self) -> bool {
+        self.all.values().any(|held| held.plan.rows.is_relative())
+    }
+
+    /// Those that stand at an earlier instant than this second's.
+    pub fn behind(&self, second: i64) -> Vec<(SummaryNumber, Arc<SummaryPlan>)> {
+        let is_due = |held: &Summary| !held.is_under_way && held.plan.rows.is_behind(second);
+        let due = self.all.iter().filter(|(_, held)| is_due(held));
+        due.map(|(number, held)| (*number, held.plan.clone()))
+            .collect()
+    }
+
+    /// Counts a summary anew at a later instant.
+    pub fn move_on(
+        &mut self,
+        number: SummaryNumber,
+        later: Plan,
+        table: &TableDef,
+        answers: &mut Answers,
+    ) {
+        let Some(held) = self.all.get_mut(&number) else {
+            return;
+        };
+        let predicate = later.predicate(table, answers);
+        answers.release(&held.predicate.asked());
+        held.predicate = predicate;
+        let mut plan = SummaryPlan::clone(&held.plan);
+        plan.rows = later;
+        held.plan = Arc::new(plan);
+        held.rebuild();
     }
 
     /// The columns of each summary that PostgreSQL is asked about.

@@ -107,7 +107,7 @@ impl SummaryPlan {
         let mut view = asked.view.clone();
         view.sort.clear();
         Ok(Self {
-            rows: Plan::new(&view, table, answers, pool).await?,
+            rows: Plan::of_rows(&view, table, answers, pool).await?,
             keys,
             aggregates,
             order,

@@ -104,6 +104,7 @@ impl TableTask {
         let Some(plan) = self.views.get(&question.view).map(|view| view.plan.clone()) else {
             return Ok(());
         };
+        let changes = self.ranked_for(&plan, changes).await?;
         let verdicts = self.ask_verdicts(&changes).await?;
         let pool = &self.around.pool;
         let order = std::iter::once(plan.order.as_slice());

@@ -94,6 +94,7 @@ impl TableTask {
             return Ok(());
         };
         let verdicts = self.ask_verdicts(changes).await?;
+        let ranked = self.ranked(changes).await?;
         let pool = &self.around.pool;
         let orders = self.views.values().map(|view| view.plan.order.as_slice());
         let orders = orders.chain(self.summaries.orders());
@@ -104,7 +105,7 @@ impl TableTask {
                 continue;
             };
             let applied = index
-                .apply(changes, &verdicts, ranks, &seen)
+                .apply(ranked.of(&view.plan, changes), &verdicts, ranks, &seen)
                 .and_then(|()| Ok(index.check()?));
             match applied {
                 Ok(()) => view.windows.iter_mut().for_each(|shown| {

@@ -69,11 +69,30 @@ async fn find(
 impl TableTask {
     /// Whether any view moves with time.
     pub(super) fn has_clockwork(&self) -> bool {
-        self.views.values().any(|view| view.plan.is_relative())
+        self.views.values().any(|view| view.plan.is_relative()) || self.summaries.has_clockwork()
+    }
+
+    /// Moves along what is due to move.
+    pub(super) async fn take_second(&mut self) {
+        self.begin_steps();
+        let (second, pool) = (self.around.clock.now(), &self.around.pool);
+        let behind = self.summaries.behind(second);
+        for (number, plan) in &behind {
+            match plan.rows.at(second, &self.table, pool).await {
+                Ok(later) => {
+                    let answers = &mut self.answers;
+                    self.summaries.move_on(*number, later, &self.table, answers);
+                }
+                Err(error) => tracing::debug!(%error, "a summary stays where it was"),
+            }
+        }
+        if !behind.is_empty() {
+            self.refresh_summaries();
+        }
     }
 
     /// Begins the steps that are due. A view that is being counted waits for that.
-    pub(super) fn begin_steps(&mut self) {
+    fn begin_steps(&mut self) {
         let second = self.around.clock.now();
         for view in self.views.values() {
             let is_due = view.plan.is_behind(second) && view.index.is_some();
@@ -148,6 +167,7 @@ impl TableTask {
         };
         let is_all = found.rows.is_some();
         let changes = as_they_are(found.rows.unwrap_or_default(), since);
+        let changes = self.ranked_for(&found.later, changes).await?;
         let verdicts = self.ask_verdicts(&changes).await?;
         let orders = std::iter::once(found.later.order.as_slice());
         self.answers

@@ -4,6 +4,7 @@ mod advice;
 mod answers;
 mod batches;
 mod clockwork;
+mod ranks;
 mod summaries;
 mod verdicts;
 mod windows;
@@ -181,7 +182,7 @@ impl TableTask {
                 }
                 _ = ticks.tick() => self.drop_unused(),
                 _ = progress.tick(), if self.is_charting() => self.tell_progress(),
-                _ = seconds.tick(), if self.has_clockwork() => self.begin_steps(),
+                _ = seconds.tick(), if self.has_clockwork() => self.take_second().await,
                 Some(Ok(step)) = self.clockwork.queries.join_next() => self.take_step(step).await,
                 () = sleep(FETCH_RETRY), if !self.unplanned.is_empty() => self.show_unplanned().await,
             }

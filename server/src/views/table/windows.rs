@@ -113,6 +113,7 @@ impl TableTask {
             window: shown.window.id(),
             schema: self.table.schema(&places),
             highlight: plan.highlight.clone(),
+            ranked: plan.ranking().is_some(),
         }));
         shown.window.set_columns(places);
         let id = self.view_of(plan);
