@@ -104,9 +104,11 @@ fn process(pid: u32) -> Option<Process> {
     // The name in parentheses may hold anything; the fields after it are numbers.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = |at: usize| fields.get(at)?.parse::<f64>().ok();
+    // Its own, and that of its children that have ended.
+    let seconds = (ticks(11)? + ticks(12)? + ticks(13)? + ticks(14)?) / TICKS_PER_SECOND;
     Some(Process {
         parent: fields.get(1)?.parse().ok()?,
-        seconds: (ticks(11)? + ticks(12)?) / TICKS_PER_SECOND,
+        seconds,
     })
 }
 

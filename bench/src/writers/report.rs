@@ -38,6 +38,11 @@ impl Side {
     fn postgres_micros(&self) -> f64 {
         self.load.postgres / self.rate * 1e6
     }
+
+    /// The same with pgbench and the server.
+    fn all_micros(&self) -> f64 {
+        (self.load.postgres + self.load.bench + self.load.server) / self.rate * 1e6
+    }
 }
 
 /// A run with the table watched, and one without.
@@ -60,6 +65,11 @@ impl Round {
     fn ratio(&self) -> f64 {
         self.watched.rate / self.unwatched.rate
     }
+
+    /// The same if nothing but the processor limited both, whatever else the machine does.
+    fn processor_ratio(&self) -> f64 {
+        self.unwatched.all_micros() / self.watched.all_micros()
+    }
 }
 
 /// One measurement: a line of the JSON. Figures are medians of the rounds.
@@ -73,6 +83,8 @@ struct Line {
     ratio: f64,
     ratio_lowest: f64,
     ratio_highest: f64,
+    /// Processor time for a transaction, unwatched to watched: pgbench, PostgreSQL and the server.
+    processor_ratio: f64,
     unwatched_per_second: f64,
     watched_per_second: f64,
     /// Processor time of PostgreSQL for a transaction, in microseconds; the reader's statements included.
@@ -98,6 +110,7 @@ impl Line {
             ratio: median(&Round::ratio),
             ratio_lowest: ratios.clone().fold(f64::INFINITY, f64::min),
             ratio_highest: ratios.fold(0.0, f64::max),
+            processor_ratio: median(&Round::processor_ratio),
             unwatched_per_second: median(&|round| round.unwatched.rate),
             watched_per_second: median(&|round| round.watched.rate),
             unwatched_postgres_micros: median(&|round| round.unwatched.postgres_micros()),
@@ -133,10 +146,11 @@ impl Report {
         writeln!(
             self.table,
             "{}, {} cores, Linux {}, PostgreSQL {} ({}), statements {:?}, {} rounds of 2 × {} s\n\
-             medians of the rounds; ratio: transactions per second, watched to unwatched\n\
+             medians of the rounds; ratio: transactions per second, watched to unwatched; \
+             of CPU: processor time of all that takes part, per transaction, unwatched to watched\n\
              CPU: processor time of PostgreSQL, µs per transaction, the reader's statements included; \
              cores: server / PostgreSQL / everything else, while watched\n\n\
-             {:>15} {:>7} | {:>5} {:>12} | {:>9} {:>9} | {:>7} {:>7} | cores",
+             {:>15} {:>7} | {:>5} {:>12} {:>6} | {:>9} {:>9} | {:>7} {:>7} | cores",
             machine.processor,
             machine.cores,
             machine.kernel,
@@ -153,6 +167,7 @@ impl Report {
             "clients",
             "ratio",
             "from … to",
+            "of CPU",
             "unwatched",
             "watched/s",
             "CPU",
@@ -172,12 +187,13 @@ impl Report {
         let line = Line::of(durable, workload, clients, rounds);
         writeln!(
             self.table,
-            "{:>15} {clients:>7} | {:>5.2} {:>5.2} … {:<4.2} | {:>9.0} {:>9.0} | {:>7.1} {:>7.1} | \
+            "{:>15} {clients:>7} | {:>5.2} {:>5.2} … {:<4.2} {:>6.2} | {:>9.0} {:>9.0} | {:>7.1} {:>7.1} | \
              {:.2} / {:.2} / {:.2}",
             format!("{workload:?}"),
             line.ratio,
             line.ratio_lowest,
             line.ratio_highest,
+            line.processor_ratio,
             line.unwatched_per_second,
             line.watched_per_second,
             line.unwatched_postgres_micros,
