@@ -159,9 +159,8 @@ async fn what_is_expensive_must_be_meant() {
     assert_eq!(get("&sort=-id").await.status, 200);
 }
 
-/// The server may do what its role may, and no more.
-#[tokio::test]
-async fn the_role_decides() {
+/// A database with notes of several owners, and a server whose role may do little there.
+async fn with_few_rights() -> (TestDatabase, TestServer) {
     let database = TestDatabase::new().await;
     let setup = "CREATE TABLE notes (id int PRIMARY KEY, owner text DEFAULT 'none', text text, secret text); \
                  INSERT INTO notes VALUES (1, 'api_role', 'mine', 's'), (2, 'ann', 'hers', 's'); \
@@ -183,6 +182,13 @@ async fn the_role_decides() {
     let (_, host) = database.url().split_once('@').unwrap();
     let url = format!("postgres://api_role:p@{host}");
     let server = TestServer::with(ServerOptions::new(Database::Url(url))).await;
+    (database, server)
+}
+
+/// The server may do what its role may, and no more.
+#[tokio::test]
+async fn the_role_decides() {
+    let (database, server) = with_few_rights().await;
     let send = async |method: &str, path: &str, body: &str| {
         let headers = [JSON, ("If-Match", "*")];
         let path = format!("/api/v1/tables/{path}");
