@@ -6,8 +6,12 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use proptest::collection::vec;
-use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
-use view_index::datetime::{parse_date, parse_timestamp};
+use proptest::prelude::{
+    Just, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
+};
+use view_index::datetime::{
+    format_date, format_timestamp, parse_date, parse_timestamp, parse_timestamp_since_2000,
+};
 use view_index::decimal::Decimal;
 use view_index::{DomainId, Placement, Rank, Ranks, Snapshot};
 
@@ -30,6 +34,46 @@ fn scaled(digits: i64, scale: usize) -> i128 {
 /// Numbers with many near-equal neighbours.
 fn digits() -> impl Strategy<Value = i64> {
     prop_oneof![-20..20_i64, -100_000..100_000_i64, any::<i64>()]
+}
+
+/// What PostgreSQL writes, with a few characters changed, taken out or put in.
+fn nearly() -> impl Strategy<Value = String> {
+    let written = prop::sample::select(vec![
+        "2026-11-21",
+        "0044-03-15 BC",
+        "5874897-12-31",
+        "2026-11-21T13:45:00.123456+00:00",
+        "294276-12-31T23:59:59.999999",
+        "4714-11-24 00:00:00+05:30 BC",
+        "infinity",
+        "-99.50",
+        "1e400",
+        "12345678901234567890.123",
+        "NaN",
+        "10:20:10,14,15",
+        "18446744073709551000:18446744073709551615:",
+    ]);
+    let damage = (
+        any::<prop::sample::Index>(),
+        0..3_u8,
+        "[-+0-9.:,eETZ BC]|\\PC",
+    );
+    (written, vec(damage, 0..4)).prop_map(|(written, damage)| {
+        let mut text: Vec<char> = written.chars().collect();
+        for (place, how, with) in damage {
+            let (place, with) = (
+                place.index(text.len() + 1),
+                with.chars().next().unwrap_or('0'),
+            );
+            match how {
+                0 => text.insert(place, with),
+                1 if place < text.len() => text[place] = with,
+                _ if place < text.len() => drop(text.remove(place)),
+                _ => {}
+            }
+        }
+        text.into_iter().collect()
+    })
 }
 
 proptest! {
@@ -69,6 +113,37 @@ proptest! {
             parse_timestamp(&format!("{date}T12:00:00+00:00{era}")).unwrap()
         };
         prop_assert_eq!(noon(day), parse_date(&text(day)).unwrap() * 86_400_000_000 + 43_200_000_000);
+    }
+
+    /// Over PostgreSQL's whole range, from 4714 BC to the last year of each type.
+    #[test]
+    fn what_is_written_reads_back(
+        days in -2_440_588..2_145_042_542_i64,
+        micros in -211_813_488_000_000_000..9_223_371_331_200_000_000_i64,
+        (digits, scale) in (digits(), 0..12_usize),
+    ) {
+        prop_assert_eq!(parse_date(&format_date(days)), Some(days));
+        prop_assert_eq!(parse_timestamp_since_2000(&format_timestamp(micros)), Some(micros));
+        let decimal = Decimal::parse(&decimal_text(digits, scale)).unwrap();
+        prop_assert_eq!(Decimal::parse(&decimal.to_string()), Some(decimal));
+    }
+
+    /// Texts that are nearly right: whatever is read as a number, date or snapshot is written as one that
+    /// reads the same; nothing panics.
+    #[test]
+    fn what_is_read_writes_back(text in nearly()) {
+        if let Some(decimal) = Decimal::parse(&text) {
+            prop_assert_eq!(Decimal::parse(&decimal.to_string()), Some(decimal));
+        }
+        if let Some(days) = parse_date(&text) {
+            prop_assert_eq!(parse_date(&format_date(days)), Some(days));
+        }
+        if let Some(micros) = parse_timestamp_since_2000(&text) {
+            prop_assert_eq!(parse_timestamp_since_2000(&format_timestamp(micros)), Some(micros));
+        }
+        if let Ok(snapshot) = text.parse::<Snapshot>() {
+            prop_assert_eq!(snapshot.to_string().parse::<Snapshot>(), Ok(snapshot));
+        }
     }
 
     #[test]
