@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Talks to a running server in JSON and prints what both sides say, for docs/protocol.md.
+"""Talks to a running server in JSON and prints what both sides say, for docs/protocol.md; with the
+word "summaries" for docs/summaries.md.
 
-Usage: scripts/transcript.py [ws://127.0.0.1:8080/ws]
+Usage: scripts/transcript.py [ws://127.0.0.1:8080/ws] [summaries]
 
 It edits one product's price and puts the old price back. Needs Python 3 and nothing else.
 """
@@ -13,6 +14,9 @@ import socket
 import struct
 import sys
 from urllib.parse import urlsplit
+
+
+DEFAULT_URL = "ws://127.0.0.1:8080/ws"
 
 
 class Socket:
@@ -147,8 +151,61 @@ def heading(text):
     print(f"\n# {text}")
 
 
+def summaries(url):
+    """Prints the transcript of docs/summaries.md."""
+    heading("Ann asks for the three largest categories, and what is in stock there.")
+    ann = Socket(url, "ann")
+    ann.receive("hello")
+    largest = {
+        "summary": 1,
+        "view": {"table": "products"},
+        "by": [{"column": "category"}],
+        "aggregates": [{"op": "sum", "column": "stock_quantity"}, {"op": "max", "column": "price"}],
+        "order": [{"by": {"value": 0}, "descending": True}],
+        "count": 3,
+    }
+    ann.send({"summarize": largest})
+    ann.receive("summarized")
+    first = ann.receive("summary")["shown"][0]["row"]["key"]
+    ann.send({"ack_summary": {"summary": 1, "number": 1}})
+
+    heading("She expands the first one: a window whose filter is the group's key.")
+    test = {"column": "category", "op": "=", "values": first}
+    view = {
+        "table": "products",
+        "filter": {"test": test},
+        "sort": [{"column": "price", "descending": True}],
+    }
+    dearest = Window(ann, 1, view, ["id", "price"], 1)
+    row = dearest.rows[0]
+    seen = row["cells"][1]
+
+    heading("She makes its dearest product cheaper: the group's greatest price is another one.")
+    dearest.edit(1, row, "price", seen, "1.00")
+    ann.receive("summary")
+    ann.send({"ack_summary": {"summary": 1, "number": 2}})
+    dearest.edit(2, row, "price", "1.00", seen)
+    ann.receive("summary")
+    ann.send({"ack_summary": {"summary": 1, "number": 3}})
+
+    heading("A histogram of prices, in about five buckets.")
+    prices = {"column": "price", "buckets": {"count": 5}}
+    ann.send({"summarize": {"summary": 2, "view": {"table": "products"}, "by": [prices], "count": 10}})
+    ann.receive("summarized")
+    ann.receive("summary")
+
+    heading("A sum of names makes no sense.")
+    names = [{"op": "sum", "column": "name"}]
+    ann.send(
+        {"summarize": {"summary": 3, "view": {"table": "products"}, "aggregates": names, "count": 1}}
+    )
+    ann.receive("summary_refused")
+
+
 def main():
-    url = sys.argv[1] if len(sys.argv) > 1 else "ws://127.0.0.1:8080/ws"
+    if "summaries" in sys.argv:
+        return summaries(next((a for a in sys.argv[1:] if a != "summaries"), DEFAULT_URL))
+    url = sys.argv[1] if len(sys.argv) > 1 else DEFAULT_URL
     dearest = {
         "table": "products",
         "filter": {"test": {"column": "category", "op": "=", "values": ["Electronics"]}},

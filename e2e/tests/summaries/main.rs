@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "a test prints what repeats it")]
 
+mod clock;
+mod cost;
 mod nonsense;
 mod oracle;
 mod random;

@@ -8,6 +8,7 @@ use view_index::summary::{Account, Numbers};
 
 use super::catalog::{ColumnDef, TableDef};
 use super::query::Condition;
+use super::timeouts::{QueryClass, begin};
 
 /// One key of a `GROUP BY`.
 #[derive(Clone, Debug)]
@@ -108,7 +109,10 @@ pub async fn ask(
     }
     let mut snapshot = None;
     let mut answers: Vec<Vec<PartRow>> = parts.iter().map(|_| Vec::new()).collect();
-    for row in query.fetch_all(pool).await? {
+    let mut transaction = begin(pool, QueryClass::Summary).await?;
+    let rows = query.fetch_all(&mut *transaction).await?;
+    transaction.commit().await?;
+    for row in rows {
         let nth: i32 = row.try_get(0)?;
         let keys: Vec<Option<String>> = row.try_get(1)?;
         match usize::try_from(nth - 1) {
@@ -310,7 +314,10 @@ pub async fn ranges(
     for param in &condition.params {
         query = query.bind(param);
     }
-    let ends: Vec<Option<String>> = query.fetch_one(pool).await?.try_get(0)?;
+    let mut transaction = begin(pool, QueryClass::Summary).await?;
+    let row = query.fetch_one(&mut *transaction).await?;
+    transaction.commit().await?;
+    let ends: Vec<Option<String>> = row.try_get(0)?;
     let pairs = ends
         .chunks_exact(2)
         .map(|pair| pair[0].clone().zip(pair[1].clone()));

@@ -174,9 +174,43 @@ impl SummaryIndex {
         ranks: &Ranks,
         seen: &Snapshot,
     ) -> Result<bool, SummaryError> {
+        let rows = unseen(&self.predicate, changes, verdicts, ranks, seen)?;
+        self.add(rows, ranks)
+    }
+
+    /// Replaces the filter by another one. Among `rows`, which are as they are in this state, must be all those
+    /// for which only one of the two holds; sides do not matter. Returns whether any group changed.
+    ///
+    /// # Errors
+    /// As for [`Self::apply`].
+    pub fn advance(
+        &mut self,
+        predicate: Predicate,
+        rows: &TableChanges,
+        verdicts: &Verdicts,
+        ranks: &Ranks,
+    ) -> Result<bool, SummaryError> {
+        let mut moved = Vec::new();
+        for (index, (name, row)) in rows.current.iter().enumerate() {
+            // A row that another text of its key found is there under its own, too.
+            let Some(row) = row.as_ref().filter(|row| row.key == *name) else {
+                continue;
+            };
+            let verdicts = verdicts.current(index);
+            let comes = predicate.holds(row, verdicts, ranks)?;
+            if self.predicate.holds(row, verdicts, ranks)? != comes {
+                moved.push((row.as_ref(), if comes { 1 } else { -1 }));
+            }
+        }
+        self.predicate = predicate;
+        self.add(moved, ranks)
+    }
+
+    /// Adds rows (1), or takes them away (-1).
+    fn add(&mut self, rows: Vec<(&TableRow, i64)>, ranks: &Ranks) -> Result<bool, SummaryError> {
         let (mut touched, mut moves) = (Vec::new(), BTreeMap::new());
         let shape = self.shape.clone();
-        for (row, by) in unseen(&self.predicate, changes, verdicts, ranks, seen)? {
+        for (row, by) in rows {
             let slot = self.slot(shape.key(row, ranks)?, Some(row));
             let Some(group) = &mut self.groups[slot] else {
                 continue;

@@ -6,25 +6,28 @@
 
 pub mod plan;
 pub mod query;
+mod summary;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use protocol::{ErrorCode, ServerMsg, Summarize, SummaryId, SummaryRefused, Version};
+use protocol::{ErrorCode, SummaryId, Version};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use view_index::summary::{ShownGroups, SummaryError, SummaryIndex};
-use view_index::{OrderColumn, Predicate, Ranks, Snapshot, TableChanges, Verdicts};
+use view_index::summary::{ShownGroups, SummaryIndex};
+use view_index::{OrderColumn, Ranks, Snapshot, TableChanges, Verdicts};
 
 use self::plan::SummaryPlan;
-use self::query::{Answer, Asked, Found, Known, Question, Questions, Reply, SummaryNumber};
+use self::query::{Answer, Questions, Reply, SummaryNumber};
+pub use self::summary::ClientSummary;
+use self::summary::Summary;
 use crate::db::catalog::TableDef;
 use crate::limits::{
-    DOUBTS_PER_SUMMARY_MAX, GROUPS_PER_TABLE_MAX, SUMMARY_MISTAKES_MAX, SUMMARY_PARAMETERS_MAX,
-    SUMMARY_PARTS_MAX, VIEW_IDLE_MAX,
+    GROUPS_PER_TABLE_MAX, SUMMARY_MISTAKES_MAX, SUMMARY_PARAMETERS_MAX, SUMMARY_PARTS_MAX,
+    VIEW_IDLE_MAX,
 };
 use crate::views::answers::Answers;
-use crate::views::client::{ClientRef, SessionId};
+use crate::views::client::SessionId;
 use crate::views::fetching::Failure;
 use crate::views::judging::Fault;
 use crate::views::plan::{Plan, Refusal};
@@ -42,158 +45,6 @@ pub struct Summaries {
     pub unplanned: Vec<ClientSummary>,
     /// Lost extremes are being asked for, by one statement for all summaries.
     is_asking_together: bool,
-}
-
-/// One summary, and who shows it.
-#[derive(Debug)]
-struct Summary {
-    plan: Arc<SummaryPlan>,
-    predicate: Predicate,
-    /// `None` until bounds of buckets are chosen.
-    known: Option<Arc<Known>>,
-    /// The columns that PostgreSQL is asked about.
-    asked: Vec<OrderColumn>,
-    /// Its groups; `None` until they are there.
-    index: Option<SummaryIndex>,
-    /// Counts how often it was built.
-    life: u64,
-    is_under_way: bool,
-    /// A question about it together with others failed: it is asked about by itself.
-    is_alone: bool,
-    /// How often in a row it could not be kept.
-    mistakes: u32,
-    clients: Vec<ClientSummary>,
-    /// Since when nobody shows it.
-    unused_since: Option<Instant>,
-}
-
-/// One client's summary.
-#[derive(Debug)]
-pub struct ClientSummary {
-    /// Whose it is.
-    pub client: ClientRef,
-    /// Keeps the summary's number taken in its session.
-    pub _lease: Arc<()>,
-    /// What it asked for.
-    pub asked: Summarize,
-    /// What it shows.
-    pub groups: ShownGroups,
-    /// Whether the client was told the keys and values.
-    pub is_told: bool,
-}
-
-impl ClientSummary {
-    /// Whether it is this one.
-    pub fn is(&self, session: SessionId, summary: SummaryId) -> bool {
-        self.client.session == session && self.groups.id() == summary
-    }
-
-    /// Tells the client why there is no summary.
-    pub fn refuse(&self, code: ErrorCode, message: impl Into<String>) {
-        self.client.send(ServerMsg::SummaryRefused(SummaryRefused {
-            summary: self.groups.id(),
-            code,
-            message: message.into(),
-        }));
-    }
-
-    fn refresh(&mut self, index: &SummaryIndex, version: &Version) {
-        if let Some(update) = self.groups.refresh(index, version) {
-            self.client.send(ServerMsg::Summary(update));
-        }
-    }
-}
-
-/// A table's task that panicked cannot keep its summaries any more: their clients reconnect.
-impl Drop for ClientSummary {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.client.cut();
-        }
-    }
-}
-
-impl Summary {
-    fn tell(&mut self, table: &TableDef) {
-        let Some(known) = &self.known else { return };
-        for shown in self.clients.iter_mut().filter(|shown| !shown.is_told) {
-            let id = shown.groups.id();
-            let told = self.plan.summarized(id, table, &known.bounds);
-            shown.client.send(ServerMsg::Summarized(told));
-            shown.is_told = true;
-        }
-    }
-
-    fn refresh(&mut self, version: &Version) {
-        if let Some(index) = &self.index {
-            let clients = self.clients.iter_mut();
-            clients.for_each(|shown| shown.refresh(index, version));
-        }
-    }
-
-    /// Starts anew: what is known of its groups no longer holds.
-    fn rebuild(&mut self) {
-        self.index = None;
-        self.life += 1;
-    }
-
-    fn refuse(&mut self, code: ErrorCode, message: &str) {
-        let clients = std::mem::take(&mut self.clients);
-        clients.iter().for_each(|shown| shown.refuse(code, message));
-        self.rebuild();
-        self.unused_since = Some(Instant::now());
-    }
-
-    /// What must be asked now.
-    fn question(&self, summary: SummaryNumber) -> Option<Question> {
-        let asked = match &self.index {
-            None => Asked::Groups,
-            Some(index) if index.is_in_doubt() => {
-                let doubts = index.doubts();
-                if doubts.len() > DOUBTS_PER_SUMMARY_MAX {
-                    Asked::Groups
-                } else {
-                    Asked::Doubts(doubts)
-                }
-            }
-            Some(_) => return None,
-        };
-        let is_wanted = !self.is_under_way && !self.clients.is_empty();
-        is_wanted.then(|| Question {
-            summary,
-            life: self.life,
-            plan: self.plan.clone(),
-            known: self.known.clone(),
-            asked,
-        })
-    }
-
-    /// Takes in an answer, and the changes since the state it was given at.
-    fn settle(
-        &mut self,
-        reply: Reply,
-        changes: &TableChanges,
-        verdicts: &Verdicts,
-        ranks: &Ranks,
-        seen: &Snapshot,
-    ) -> Result<(), SummaryError> {
-        match (reply.found, &mut self.index) {
-            (Found::Groups(groups), index) => {
-                let shape = reply.known.shape.clone();
-                let mut built = SummaryIndex::new(shape, self.predicate.clone(), groups, ranks)?;
-                built.apply(changes, verdicts, ranks, seen)?;
-                *index = Some(built);
-                self.asked = reply.known.shape.asked();
-                self.known = Some(reply.known);
-            }
-            (Found::Settled(settled), Some(index)) => {
-                index.settle(settled, changes, verdicts, ranks, seen)?;
-            }
-            (Found::Settled(_), None) => {}
-        }
-        self.mistakes = 0;
-        Ok(())
-    }
 }
 
 impl Summaries {
@@ -218,39 +69,6 @@ impl Summaries {
             summary.tell(table);
         }
         number
-    }
-
-    /// Whether any of them moves with time.
-    pub fn has_clockwork(&self) -> bool {
-        self.all.values().any(|held| held.plan.rows.is_relative())
-    }
-
-    /// Those that stand at an earlier instant than this second's.
-    pub fn behind(&self, second: i64) -> Vec<(SummaryNumber, Arc<SummaryPlan>)> {
-        let is_due = |held: &Summary| !held.is_under_way && held.plan.rows.is_behind(second);
-        let due = self.all.iter().filter(|(_, held)| is_due(held));
-        due.map(|(number, held)| (*number, held.plan.clone()))
-            .collect()
-    }
-
-    /// Counts a summary anew at a later instant.
-    pub fn move_on(
-        &mut self,
-        number: SummaryNumber,
-        later: Plan,
-        table: &TableDef,
-        answers: &mut Answers,
-    ) {
-        let Some(held) = self.all.get_mut(&number) else {
-            return;
-        };
-        let predicate = later.predicate(table, answers);
-        answers.release(&held.predicate.asked());
-        held.predicate = predicate;
-        let mut plan = SummaryPlan::clone(&held.plan);
-        plan.rows = later;
-        held.plan = Arc::new(plan);
-        held.rebuild();
     }
 
     /// The columns of each summary that PostgreSQL is asked about.
@@ -390,6 +208,77 @@ impl Summaries {
         });
     }
 
+    /// Whether any summary moves along with time.
+    pub fn are_relative(&self) -> bool {
+        let mut all = self.all.values();
+        all.any(|summary| summary.plan.rows.is_relative())
+    }
+
+    /// The summaries that are behind this second, since 1970, and the life of each; they are not asked about
+    /// otherwise until the step has [ended](Self::step_ended).
+    pub fn begin_steps(&mut self, second: i64) -> Vec<(SummaryNumber, u64, Arc<SummaryPlan>)> {
+        let is_due = |summary: &Summary| {
+            let index = summary.index.as_ref();
+            !summary.is_under_way
+                && index.is_some_and(|index| !index.is_in_doubt())
+                && summary.plan.rows.is_behind(second)
+        };
+        let mut due = Vec::new();
+        for (&number, summary) in self.all.iter_mut().filter(|(_, held)| is_due(held)) {
+            summary.is_under_way = true;
+            due.push((number, summary.life, summary.plan.clone()));
+        }
+        due
+    }
+
+    /// A step has ended; `false` if it is of no use any more.
+    pub fn step_ended(&mut self, number: SummaryNumber, life: u64) -> bool {
+        let held = self.all.get_mut(&number);
+        held.is_some_and(|summary| {
+            summary.is_under_way = false;
+            summary.life == life
+        })
+    }
+
+    /// Moves a summary to a later instant; with `None` it is counted again there.
+    pub fn step(
+        &mut self,
+        number: SummaryNumber,
+        later: Plan,
+        rows: Option<(&TableChanges, &Verdicts)>,
+        table: &TableDef,
+        answers: &mut Answers,
+    ) {
+        let Some(summary) = self.all.get_mut(&number) else {
+            return;
+        };
+        let predicate = later.predicate(table, answers);
+        answers.release(&summary.predicate.asked());
+        summary.predicate = predicate.clone();
+        summary.plan = Arc::new(summary.plan.of(later));
+        let moved = match (&mut summary.index, rows) {
+            (Some(index), Some((rows, verdicts))) => {
+                index.advance(predicate, rows, verdicts, answers.ranks())
+            }
+            _ => {
+                summary.rebuild();
+                return;
+            }
+        };
+        if let Err(error) = moved {
+            tracing::warn!(table = table.sql_name, %error, "counting a summary again");
+            summary.rebuild();
+        }
+        self.refuse_large();
+    }
+
+    /// Ends a summary.
+    pub fn refuse(&mut self, number: SummaryNumber, code: ErrorCode, message: &str) {
+        if let Some(summary) = self.all.get_mut(&number) {
+            summary.refuse(code, message);
+        }
+    }
+
     /// Ends the summaries whose filter PostgreSQL cannot judge.
     pub fn expel(&mut self, fault: &Fault, answers: &mut Answers) {
         self.all.retain(|_, summary| {
@@ -495,31 +384,6 @@ impl Summaries {
             }
         }
         self.refuse_large();
-    }
-}
-
-impl Summary {
-    fn new(plan: SummaryPlan, table: &TableDef, answers: &mut Answers) -> Self {
-        let bounds = plan.given_bounds();
-        let is_known = !plan.needs_bounds();
-        let shape = is_known.then(|| plan.shape(table, &bounds).ok()).flatten();
-        let asked = shape.as_ref().map(view_index::summary::Shape::asked);
-        Self {
-            predicate: plan.rows.predicate(table, answers),
-            plan: Arc::new(plan),
-            asked: asked.unwrap_or_default(),
-            known: shape.map(|shape| {
-                let shape = Arc::new(shape);
-                Arc::new(Known { shape, bounds })
-            }),
-            index: None,
-            life: 0,
-            is_under_way: false,
-            is_alone: false,
-            mistakes: 0,
-            clients: Vec::new(),
-            unused_since: Some(Instant::now()),
-        }
     }
 }
 

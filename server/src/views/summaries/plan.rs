@@ -114,6 +114,15 @@ impl SummaryPlan {
         })
     }
 
+    /// The same of other rows.
+    #[must_use]
+    pub fn of(&self, rows: Plan) -> Self {
+        Self {
+            rows,
+            ..self.clone()
+        }
+    }
+
     /// Whether bounds of buckets are still to be chosen.
     pub fn needs_bounds(&self) -> bool {
         let is_open = |key: &KeyPlan| matches!(key.buckets, Some(BucketPlan::Count(_)));

@@ -131,7 +131,7 @@ impl TableTask {
                 view.answered(&answer.question);
             }
         }
-        self.summaries.reset();
+        self.reset_summaries();
         for view in self.views.values_mut() {
             view.rebuild(reason);
         }

@@ -39,17 +39,19 @@ pub(super) struct Step {
     found: Result<Found, FetchError>,
 }
 
+/// What a step needs.
 #[derive(Debug)]
-struct Found {
+pub(super) struct Found {
     /// The view at the later instant.
-    later: Plan,
+    pub(super) later: Plan,
     /// What the query saw.
-    snapshot: Snapshot,
+    pub(super) snapshot: Snapshot,
     /// The rows between the two; `None` if they are too many to be told.
-    rows: Option<Vec<Arc<TableRow>>>,
+    pub(super) rows: Option<Vec<Arc<TableRow>>>,
 }
 
-async fn find(
+/// Reads what a step of `plan` to a later second needs.
+pub(super) async fn find(
     around: &Surroundings,
     table: &TableDef,
     plan: &Plan,
@@ -69,31 +71,13 @@ async fn find(
 impl TableTask {
     /// Whether any view moves with time.
     pub(super) fn has_clockwork(&self) -> bool {
-        self.views.values().any(|view| view.plan.is_relative()) || self.summaries.has_clockwork()
-    }
-
-    /// Moves along what is due to move.
-    pub(super) async fn take_second(&mut self) {
-        self.begin_steps();
-        let (second, pool) = (self.around.clock.now(), &self.around.pool);
-        let behind = self.summaries.behind(second);
-        for (number, plan) in &behind {
-            match plan.rows.at(second, &self.table, pool).await {
-                Ok(later) => {
-                    let answers = &mut self.answers;
-                    self.summaries.move_on(*number, later, &self.table, answers);
-                }
-                Err(error) => tracing::debug!(%error, "a summary stays where it was"),
-            }
-        }
-        if !behind.is_empty() {
-            self.refresh_summaries();
-        }
+        self.views.values().any(|view| view.plan.is_relative()) || self.summaries.are_relative()
     }
 
     /// Begins the steps that are due. A view that is being counted waits for that.
-    fn begin_steps(&mut self) {
+    pub(super) fn begin_steps(&mut self) {
         let second = self.around.clock.now();
+        self.begin_summary_steps(second);
         for view in self.views.values() {
             let is_due = view.plan.is_behind(second) && view.index.is_some();
             if !is_due || view.is_charting() || !self.clockwork.views.insert(view.id) {
@@ -201,7 +185,7 @@ impl TableTask {
 }
 
 /// Rows as they were in a state, and all that changed since, as they are now.
-fn as_they_are(rows: Vec<Arc<TableRow>>, since: TableChanges) -> TableChanges {
+pub(super) fn as_they_are(rows: Vec<Arc<TableRow>>, since: TableChanges) -> TableChanges {
     let keyed = |row: Arc<TableRow>| (row.key.clone(), Some(row));
     let mut current: HashMap<RowKey, Option<Arc<TableRow>>> = rows.into_iter().map(keyed).collect();
     current.extend(since.current);

@@ -6,6 +6,7 @@ mod batches;
 mod clockwork;
 mod ranks;
 mod summaries;
+mod summary_steps;
 mod verdicts;
 mod windows;
 
@@ -42,6 +43,7 @@ use crate::views::turn::Turn;
 use crate::views::view::{ClientWindow, View, ViewId};
 
 pub use self::summaries::{SummaryCommand, not_live};
+use self::summary_steps::SummarySteps;
 
 /// What a session asks of a table.
 #[derive(Debug)]
@@ -116,6 +118,7 @@ pub struct TableTask {
     /// The table is not live any more: another kind of task goes on.
     leaving: Option<Option<Arc<TableDef>>>,
     summaries: Summaries,
+    summary_steps: SummarySteps,
 }
 
 impl TableTask {
@@ -142,6 +145,7 @@ impl TableTask {
             unplanned: Vec::new(),
             leaving: None,
             summaries: Summaries::default(),
+            summary_steps: SummarySteps::default(),
         };
         for moving in turn.windows {
             task.show_or_refuse(moving.into()).await;
@@ -180,9 +184,12 @@ impl TableTask {
                 Some(Ok(answer)) = self.summaries.queries.join_next() => {
                     self.take_summary_answer(answer).await;
                 }
+                Some(Ok(step)) = self.summary_steps.queries.join_next() => {
+                    self.take_summary_step(step).await;
+                }
                 _ = ticks.tick() => self.drop_unused(),
                 _ = progress.tick(), if self.is_charting() => self.tell_progress(),
-                _ = seconds.tick(), if self.has_clockwork() => self.take_second().await,
+                _ = seconds.tick(), if self.has_clockwork() => self.begin_steps(),
                 Some(Ok(step)) = self.clockwork.queries.join_next() => self.take_step(step).await,
                 () = sleep(FETCH_RETRY), if !self.unplanned.is_empty() => self.show_unplanned().await,
             }

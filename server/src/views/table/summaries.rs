@@ -155,6 +155,13 @@ impl TableTask {
         for answer in std::mem::take(&mut self.summaries.early) {
             self.place_summary_answer(answer).await;
         }
+        self.take_early_summary_steps().await;
+    }
+
+    /// Starts anew at a state to which no known way leads.
+    pub(super) fn reset_summaries(&mut self) {
+        self.forget_early_steps();
+        self.summaries.reset();
     }
 
     async fn place_summary_answer(&mut self, answer: Answer) {
