@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::admin::AdminToken;
 use crate::db::timeouts::Timeouts;
 use crate::http::health::VERSION;
 use crate::http::origin::Origin;
@@ -36,6 +37,9 @@ pub struct Config {
     /// Where the data is.
     #[command(flatten)]
     pub data: Data,
+    /// Who may create indexes.
+    #[command(flatten)]
+    pub admin: Admin,
     /// How long queries may take.
     #[command(flatten)]
     pub query_limits: QueryLimits,
@@ -69,6 +73,42 @@ pub enum Command {
     /// Removes all that Rowcast has put into the database: triggers and the schema `rowcast`. Stop the
     /// servers first.
     Uninstall {
+        /// Do not ask.
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Indexes: creates the one that a view needs, lists them, drops those whose creation failed.
+    Index {
+        /// What to do.
+        #[command(subcommand)]
+        command: IndexCommand,
+    },
+}
+
+/// What to do with indexes.
+#[derive(Clone, Debug, Subcommand)]
+pub enum IndexCommand {
+    /// Creates the index that a view needs, without stopping writers: shows the SQL, asks, and runs it.
+    Create {
+        /// The table, as SQL writes it: public.products, '"My Table"'.
+        table: String,
+        /// The view's order, such as `-price,name`: the largest prices first.
+        #[arg(long, allow_hyphen_values = true)]
+        sort: Option<String>,
+        /// The view's filter, as the HTTP API takes it: `category = "Books" and price > 10`.
+        #[arg(long)]
+        filter: Option<String>,
+        /// Do not ask.
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Lists the indexes of a table, or of all.
+    List {
+        /// The table, as SQL writes it.
+        table: Option<String>,
+    },
+    /// Drops the indexes that are not valid, since their creation failed: shows the SQL, asks, and runs it.
+    DropInvalid {
         /// Do not ask.
         #[arg(long, short)]
         yes: bool,
@@ -152,6 +192,30 @@ pub struct Data {
     /// Products to fill the demo with if it is empty; 0 for no demo tables at all.
     #[arg(long, env = "ROWCAST_SEED_PRODUCTS", default_value_t = DEMO_PRODUCTS, value_name = "N")]
     pub seed_products: u64,
+}
+
+/// Who may create indexes.
+#[derive(Clone, Debug, Args)]
+pub struct Admin {
+    /// The secret (16 characters or more) that a client presents to create indexes. Without it no client can.
+    #[arg(
+        long,
+        env = "ROWCAST_ADMIN_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
+    pub admin_token: Option<AdminToken>,
+    /// The file that holds the admin token, instead of ROWCAST_ADMIN_TOKEN.
+    #[arg(long, env = "ROWCAST_ADMIN_TOKEN_FILE", value_name = "FILE", value_parser = AdminToken::read)]
+    pub admin_token_file: Option<AdminToken>,
+}
+
+impl Admin {
+    /// An empty one is none, as compose files set it.
+    fn token(self) -> Option<AdminToken> {
+        let token = self.admin_token.filter(|token| !token.is_empty());
+        token.or(self.admin_token_file)
+    }
 }
 
 /// How long a query may take in PostgreSQL, by what it is for, in seconds.
@@ -238,6 +302,7 @@ impl Config {
             poll_interval: Duration::from_secs(poll_seconds),
             view_memory_mib: view_memory,
             expensive_cost,
+            admin_token: self.admin.token(),
             timeouts: self.query_limits.timeouts(),
             redis_url: set(redis_url),
             demo,

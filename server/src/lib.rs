@@ -4,6 +4,7 @@
 //! the tables, [`views`] keep their order and rows up to date, [`session`] speaks to clients. [`db`]
 //! runs all SQL; [`http`] is everything that is not a socket. [`mod@start`] puts them together.
 
+pub mod admin;
 pub mod app;
 pub mod changes;
 pub mod config;

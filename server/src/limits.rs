@@ -275,6 +275,19 @@ pub const ADVICE_AT_ONCE: usize = 2;
 pub const ADVICE_REMEMBERED_MAX: usize = 512;
 /// How long it is: indexes come and go without a word to the server.
 pub const ADVICE_AGE_MAX: Duration = Duration::from_secs(60);
+/// How long creating an index waits for transactions that are open, or for other work on the table's indexes.
+/// Nobody waits behind it.
+pub const INDEX_LOCK_PATIENCE: Duration = Duration::from_secs(600);
+/// How long a statement waits that writers would wait behind; it is tried again for [`INDEX_LOCK_PATIENCE`].
+pub const INDEX_BRIEF_LOCK: Duration = Duration::from_secs(1);
+/// How long dropping what is left of an index waits.
+pub const INDEX_CLEAN_UP_LOCK: Duration = Duration::from_secs(4);
+/// How often it is asked how far an index is.
+pub const INDEX_PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
+/// Wrong admin tokens after which a socket is closed.
+pub const WRONG_TOKENS_MAX: u32 = 5;
+/// The shortest admin token, in bytes.
+pub const ADMIN_TOKEN_BYTES_MIN: usize = 16;
 /// Columns in an index, as PostgreSQL has it.
 pub const INDEX_COLUMNS_MAX: usize = 32;
 /// Bytes of a name, as PostgreSQL has it.

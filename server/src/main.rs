@@ -1,5 +1,6 @@
 //! The `rowcast` program.
 
+mod index_command;
 mod watching;
 
 use std::io::{IsTerminal, Read, Write};
@@ -20,11 +21,12 @@ use tracing_subscriber::EnvFilter;
 )]
 async fn main() -> ExitCode {
     let config = Config::parse();
-    let result = match config.command {
+    let result = match config.command.clone() {
         Some(Command::Healthcheck) => healthcheck(&config.network),
         Some(Command::Watch { table, yes }) => watching::watch(&config.data, &table, yes).await,
         Some(Command::Unwatch { table, yes }) => watching::unwatch(&config.data, &table, yes).await,
         Some(Command::Uninstall { yes }) => watching::uninstall(&config.data, yes).await,
+        Some(Command::Index { command }) => index_command::run(&config.data, &command).await,
         None => run(config).await,
     };
     match result {

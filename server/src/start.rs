@@ -12,6 +12,7 @@ use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::AdminToken;
 use crate::app::App;
 use crate::changes::Sabotage;
 use crate::changes::SnapshotHook;
@@ -55,6 +56,8 @@ pub struct ServerOptions {
     pub web_dir: PathBuf,
     /// What a view may cost, in the planner's units, before a client must say that it is meant; 0 for anything.
     pub expensive_cost: u64,
+    /// Who presents it may create indexes; nobody without one.
+    pub admin_token: Option<AdminToken>,
     /// How long queries may take.
     pub timeouts: Timeouts,
     /// For tests: see [`SnapshotHook`].
@@ -78,6 +81,7 @@ impl ServerOptions {
             allowed_origins: Vec::new(),
             web_dir: PathBuf::from("target/web-dist"),
             expensive_cost: EXPENSIVE_COST,
+            admin_token: None,
             timeouts: Timeouts::default(),
             hook: None,
             clock: Clock::default(),
@@ -237,6 +241,7 @@ pub async fn start(
         view_memory_mib: options.view_memory_mib,
         expensive_cost: options.expensive_cost,
         timeouts: options.timeouts,
+        admin_token: options.admin_token,
         hook: options.hook,
         clock: options.clock,
         sabotage: options.sabotage,

@@ -20,7 +20,7 @@ pub(crate) fn open(window: u32, view: &str, allow_expensive: bool) -> ClientMsg 
     })
 }
 
-async fn advice(socket: &mut RawSocket, window: u32) -> Advice {
+pub(crate) async fn advice(socket: &mut RawSocket, window: u32) -> Advice {
     let is_it = |message: &ServerMsg| matches!(message, ServerMsg::Advice(advice) if advice.window == window);
     match socket.expect("advice", is_it).await {
         ServerMsg::Advice(advice) => *advice,

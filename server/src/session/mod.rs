@@ -5,6 +5,7 @@
 
 pub mod edits;
 pub mod handshake;
+pub mod indexing;
 pub mod outbox;
 pub mod requests;
 pub mod socket;

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::SendError;
 
 use super::edits::Edits;
+use super::indexing::Indexing;
 use super::summaries::Summaries;
 use crate::changes::reader::now_micros;
 use crate::db::catalog::TableDef;
@@ -32,6 +33,7 @@ pub struct Requests {
     engine: Arc<Engine>,
     windows: HashMap<WindowId, OpenedWindow>,
     edits: Edits,
+    indexing: Indexing,
     summaries: Summaries,
 }
 
@@ -40,7 +42,9 @@ impl Requests {
     pub fn new(client: ClientRef, engine: Arc<Engine>) -> Self {
         let edits = Edits::new(client.clone(), &engine);
         let summaries = Summaries::new(client.clone(), engine.clone());
+        let indexing = Indexing::new(client.clone(), engine.clone());
         Self {
+            indexing,
             client,
             engine,
             windows: HashMap::new(),
@@ -84,10 +88,8 @@ impl Requests {
                 }
                 None => self.unknown_window(edit.window),
             },
-            ClientMsg::CreateIndex(_) | ClientMsg::CancelIndex(_) => {
-                let message = "this server creates no indexes: it has no admin token";
-                self.client.refuse(ErrorCode::Forbidden, message, None);
-            }
+            ClientMsg::CreateIndex(asked) => self.indexing.create(asked),
+            ClientMsg::CancelIndex(asked) => self.indexing.cancel(asked.id),
             ClientMsg::Summarize(asked) => self.summaries.summarize(*asked).await,
             ClientMsg::ShowGroups(show) => self.summaries.show(show).await,
             ClientMsg::AckSummary(ack) => self.summaries.acknowledge(ack).await,

@@ -68,6 +68,11 @@ impl ClientRef {
         }
     }
 
+    /// Whether nobody is there to be told anything.
+    pub fn is_gone(&self) -> bool {
+        self.outbox.is_closed()
+    }
+
     /// Ends the session.
     pub fn cut(&self) {
         self.cut.cancel();

@@ -16,10 +16,12 @@ use super::answers::Answers;
 use super::budget::Budget;
 use super::catalog_store::CatalogStore;
 use super::clock::Clock;
+use super::indexer::Indexer;
 use super::plan::{Plan, Refusal};
 use super::polled::lanes::Lanes;
 use super::table::{Command, Surroundings};
 use super::turn::{Turn, serve};
+use crate::admin::AdminToken;
 use crate::changes::Sabotage;
 use crate::changes::housekeeping::keep_house;
 use crate::changes::listener::listen;
@@ -47,6 +49,8 @@ pub struct EngineOptions {
     pub view_memory_mib: u32,
     /// What a view may cost before a client must say that it is meant, in the planner's units; 0 for anything.
     pub expensive_cost: u64,
+    /// Who presents it may create indexes.
+    pub admin_token: Option<AdminToken>,
     /// How long queries may take, as the pool's connections have it.
     pub timeouts: Timeouts,
     /// For tests.
@@ -72,6 +76,7 @@ pub enum EngineError {
 #[derive(Debug)]
 pub struct Engine {
     around: Surroundings,
+    indexer: Indexer,
     status: watch::Receiver<Status>,
     /// Whether Redis is there; `None` if it is not used.
     redis: Option<watch::Receiver<bool>>,
@@ -80,6 +85,12 @@ pub struct Engine {
     tables: Mutex<HashMap<u32, mpsc::Sender<Command>>>,
     tasks: TaskTracker,
     stop: CancellationToken,
+}
+
+/// A share of the pool's connections.
+fn room(pool: &PgPool, share: u32) -> Arc<Semaphore> {
+    let size = pool.options().get_max_connections() / share;
+    Arc::new(Semaphore::new(usize::try_from(size).unwrap_or(1).max(1)))
 }
 
 impl Engine {
@@ -129,16 +140,20 @@ impl Engine {
         tasks.spawn(listen(options.direct, wake.notified.clone(), stop.clone()));
         tasks.spawn(reader.run(stop.clone()));
         tasks.spawn(keep_house(options.pool.clone(), stop.clone()));
-        let room = |share: u32| {
-            let size = options.pool.options().get_max_connections() / share;
-            Arc::new(Semaphore::new(usize::try_from(size).unwrap_or(1).max(1)))
-        };
+        let advisor = Arc::new(Advisor::new(options.pool.clone(), options.expensive_cost));
         Ok(Arc::new(Self {
-            edits: room(EDIT_SHARE),
+            indexer: Indexer::new(
+                options.pool.clone(),
+                advisor.clone(),
+                options.admin_token,
+                tasks.clone(),
+                stop.clone(),
+            ),
+            edits: room(&options.pool, EDIT_SHARE),
             around: Surroundings {
                 timeouts: options.timeouts,
-                advisor: Arc::new(Advisor::new(options.pool.clone(), options.expensive_cost)),
-                fetches: room(FETCH_SHARE),
+                advisor,
+                fetches: room(&options.pool, FETCH_SHARE),
                 charts: Arc::new(Semaphore::new(CHARTS_MAX)),
                 lanes: Arc::new(Lanes::new(options.polls)),
                 budget: Arc::new(Budget::new(options.view_memory_mib as usize * (1 << 20))),
@@ -164,6 +179,11 @@ impl Engine {
     /// Whether Redis is there; `None` if it is not used.
     pub fn redis(&self) -> Option<bool> {
         self.redis.as_ref().map(|connected| *connected.borrow())
+    }
+
+    /// Creates indexes.
+    pub fn indexer(&self) -> &Indexer {
+        &self.indexer
     }
 
     /// For edits.

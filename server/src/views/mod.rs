@@ -15,6 +15,7 @@ pub mod clock;
 pub mod engine;
 pub mod fetching;
 pub mod history;
+pub mod indexer;
 pub mod judging;
 pub mod placing;
 pub mod plan;

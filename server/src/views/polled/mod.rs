@@ -170,7 +170,7 @@ impl PolledTask {
                 command.refuse(ErrorCode::BadSummary, not_live(&self.table));
             }
             // A polled view remembers no more than its windows show.
-            Command::Shed(_) => {}
+            Command::Shed(_) | Command::Readvise => {}
         }
         Next::Go
     }

@@ -49,6 +49,15 @@ impl TableTask {
         });
     }
 
+    /// Tells every window's client what its view costs now.
+    pub(super) fn readvise(&self) {
+        for view in self.views.values() {
+            for shown in &view.windows {
+                self.around.advise(&self.table, &view.plan, shown);
+            }
+        }
+    }
+
     /// Refuses a view's windows because its rows took too long, and says what would help.
     pub(super) fn refuse_slow(&mut self, question: &Question) {
         let Some(view) = self.views.get_mut(&question.view) else {

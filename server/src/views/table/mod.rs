@@ -62,6 +62,8 @@ pub enum Command {
     Summary(SummaryCommand),
     /// The session is gone.
     Leave(SessionId),
+    /// The table's indexes changed: every window's client is told what its view costs now.
+    Readvise,
     /// Memory is short: the view forgets its division.
     Shed(ViewId),
 }

@@ -40,6 +40,7 @@ impl TableTask {
                     .remove(|shown| shown.client.session == session);
                 self.remove_windows(|shown| shown.client.session == session);
             }
+            Command::Readvise => self.readvise(),
             Command::Shed(view) => {
                 if let Some(index) = self
                     .views
