@@ -32,6 +32,35 @@ fn why(table: &TableInfo) -> &str {
     }
 }
 
+/// Each table of [`ALL_KINDS`]: its kind, a part of why it is as live as it is, and of why it is not edited.
+const KINDS: [(&str, TableKind, &str, &str); 12] = {
+    use TableKind::{Foreign, MaterializedView, Partitioned, Table, View};
+    [
+        ("watched", Table, "live", ""),
+        ("parts", Partitioned, "live", ""),
+        ("ordinary", Table, "rowcast watch 'public.ordinary'", ""),
+        ("coded", Table, "rowcast watch 'public.coded'", ""),
+        (
+            "keyless",
+            Table,
+            "unique index on NOT NULL columns",
+            "cannot be told apart",
+        ),
+        (
+            "partial",
+            Table,
+            "unique index on NOT NULL columns",
+            "cannot be told apart",
+        ),
+        ("child", Table, "INHERITS", ""),
+        ("parent", Table, "INHERITS", ""),
+        ("looked_at", View, "it is a view", "it is a view"),
+        ("stored", MaterializedView, "refresh", "materialized view"),
+        ("far", Foreign, "foreign", "cannot be told apart"),
+        ("fleeting", Table, "rowcast watch", ""),
+    ]
+};
+
 #[tokio::test]
 async fn every_kind_of_table_says_how_live_it_is_and_whether_it_can_be_edited() {
     let database = TestDatabase::new().await;
@@ -57,31 +86,7 @@ async fn every_kind_of_table_says_how_live_it_is_and_whether_it_can_be_edited() 
         "public.watched",
     ];
     assert_eq!(names, all);
-    use TableKind::{Foreign, MaterializedView, Partitioned, Table, View};
-    for (name, kind, liveness, not_editable) in [
-        ("watched", Table, "live", ""),
-        ("parts", Partitioned, "live", ""),
-        ("ordinary", Table, "rowcast watch 'public.ordinary'", ""),
-        ("coded", Table, "rowcast watch 'public.coded'", ""),
-        (
-            "keyless",
-            Table,
-            "unique index on NOT NULL columns",
-            "cannot be told apart",
-        ),
-        (
-            "partial",
-            Table,
-            "unique index on NOT NULL columns",
-            "cannot be told apart",
-        ),
-        ("child", Table, "INHERITS", ""),
-        ("parent", Table, "INHERITS", ""),
-        ("looked_at", View, "it is a view", "it is a view"),
-        ("stored", MaterializedView, "refresh", "materialized view"),
-        ("far", Foreign, "foreign", "cannot be told apart"),
-        ("fleeting", Table, "rowcast watch", ""),
-    ] {
+    for (name, kind, liveness, not_editable) in KINDS {
         let table = &tables[&format!("public.{name}")];
         assert_eq!(table.kind, kind, "{name}");
         assert!(why(table).contains(liveness), "{name}: {}", why(table));
@@ -99,7 +104,13 @@ async fn every_kind_of_table_says_how_live_it_is_and_whether_it_can_be_edited() 
         Some("As it happens")
     );
     assert_eq!(tables["public.looked_at"].estimated_rows, None);
+}
 
+#[tokio::test]
+async fn any_key_tells_rows_apart_and_a_generated_column_is_not_edited() {
+    let database = TestDatabase::new().await;
+    database.install(ALL_KINDS, &["watched", "parts"]).await;
+    let server = serve(&database).await;
     let mut viewer = watcher(&server).await;
     for (table, key) in [
         ("watched", vec!["id"]),

@@ -168,14 +168,14 @@ pub(crate) async fn scroll(
         let Some(window) = model.window(window) else {
             return false;
         };
-        let cells =
+        let mut cells =
             (first..)
                 .zip(&wanted)
                 .map(|(position, wanted)| match window.cache().row(position) {
                     Slot::Loaded(row) => texts(row.cells()) == *wanted,
                     _ => false,
                 });
-        cells.fold(true, |all, same| all && same)
+        cells.all(|same| same)
     };
     viewer.act(|model, now| model.show_rows(window, first, count, now));
     let outcome = viewer.wait_until(is_shown, e2e::eventually::SOON).await;
