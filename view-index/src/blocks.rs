@@ -1,8 +1,8 @@
 //! A view as a counted list of key ranges, with rows only where someone looks.
 //!
-//! The blocks of a [`BlockList`] divide the whole key space. Every block knows how many rows it holds, except
+//! The blocks of a `BlockList` divide the whole key space. Every block knows how many rows it holds, except
 //! while a large view is still being counted; a *loaded* one also holds the rows. A position is found by a
-//! [Fenwick tree](crate::fenwick) over the counts, a key by binary search over the blocks' first keys: both
+//! Fenwick tree over the counts, a key by binary search over the blocks' first keys: both
 //! in O(log n), and so is counting a row in or out. Dividing and joining blocks, which happens once in about
 //! a thousand changes or when a window moves, rebuilds the tree in O(blocks).
 

@@ -11,7 +11,7 @@ const PLACES_MAX: i64 = 200_000;
 /// An exact sum. Adding does not depend on the order, so taking away is adding with the other sign.
 ///
 /// The value is the sum of `limbs[i] × 10^(9 × (low + i))`. Limbs may be negative or too large until
-/// [`Self::settle`].
+/// `settle`.
 #[derive(Clone, Debug, Default)]
 pub struct ExactSum {
     low: i64,

@@ -1,6 +1,6 @@
 //! What a view asked for means: checked against the catalogue, in SQL and in Rust.
 //!
-//! [`mod@filter`] (with [`relative`] dates) and [`search`] say which rows it holds, [`sort`] and [`rank`] in
+//! `filter` (with `relative` dates) and `search` say which rows it holds, `sort` and `rank` in
 //! which order.
 
 mod filter;

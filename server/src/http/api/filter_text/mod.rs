@@ -1,7 +1,7 @@
 //! Filters as a person types them: `price > 10 and (name contains "x" or not brand is null)`.
 //!
-//! [`operators`] is the table of what can be asked, [`parse`] reads the text of the parameter `filter`,
-//! [`shorthand`] reads `price=gt.10`, [`print`] writes a filter so that it reads back the same.
+//! `operators` is the table of what can be asked, `parse` reads the text of the parameter `filter`,
+//! `shorthand` reads `price=gt.10`, `print` writes a filter so that it reads back the same.
 //! `docs/http-api.md` has the grammar.
 
 pub mod operators;
