@@ -5,8 +5,6 @@
     reason = "the answer to the command, not a log line"
 )]
 
-use std::io::{IsTerminal, Write};
-
 use anyhow::Context;
 use protocol::{SortColumn, ViewSpec};
 use server::config::{Data, IndexCommand};
@@ -22,6 +20,8 @@ use server::views::answers::Answers;
 use server::views::plan::Plan;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
+
+use crate::watching::confirm;
 
 /// Runs one of the commands.
 pub(crate) async fn run(data: &Data, command: &IndexCommand) -> anyhow::Result<()> {
@@ -169,25 +169,5 @@ async fn drop_all_invalid(pool: &PgPool, yes: bool) -> anyhow::Result<()> {
         dropped.with_context(|| format!("{} was not dropped", index.sql_name))?;
         println!("{} is dropped.", index.sql_name);
     }
-    Ok(())
-}
-
-fn confirm(yes: bool) -> anyhow::Result<()> {
-    if yes {
-        return Ok(());
-    }
-    let stdin = std::io::stdin();
-    anyhow::ensure!(
-        stdin.is_terminal(),
-        "nothing was done: nobody is there to be asked; --yes goes on without"
-    );
-    print!("Run this? [y/N] ");
-    std::io::stdout().flush()?;
-    let mut answer = String::new();
-    stdin.read_line(&mut answer)?;
-    anyhow::ensure!(
-        ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()),
-        "nothing was done"
-    );
     Ok(())
 }

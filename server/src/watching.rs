@@ -94,7 +94,11 @@ fn show(preview: &Preview) {
     }
 }
 
-fn confirm(yes: bool) -> anyhow::Result<()> {
+/// Asks whether what was shown is to be run, unless `yes`.
+///
+/// # Errors
+/// If it is not, or nobody is there to be asked.
+pub(crate) fn confirm(yes: bool) -> anyhow::Result<()> {
     if yes {
         return Ok(());
     }
