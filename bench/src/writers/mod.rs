@@ -1,4 +1,4 @@
-//! What watching a table costs those who write it: pgbench against the same table, watched and unwatched
+//! What watching a table costs those who write it: pgbench against the same tables, watched and unwatched
 //! by turns, while a real server reads the change log. `docs/performance.md` tells the method.
 
 mod pgbench;
@@ -34,7 +34,7 @@ pub(crate) struct Options {
         long,
         value_enum,
         value_delimiter = ',',
-        default_value = "narrow-update,products-update,narrow-insert,bulk-update"
+        default_value = "tpcb,products-update,narrow-update,narrow-insert,bulk-update"
     )]
     workloads: Vec<Workload>,
     /// How pgbench sends its statements: `prepared` costs PostgreSQL least, so the trigger's share
@@ -73,6 +73,9 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         })
         .await?;
         stage.client.batch_execute(workload::TABLES).await?;
+        if options.workloads.contains(&Workload::Tpcb) {
+            pgbench::initialize(stage.programs(), &stage.database_url).await?;
+        }
         report.begin(&Conditions {
             kind: "conditions",
             rowcast_version: env!("CARGO_PKG_VERSION"),
@@ -107,17 +110,10 @@ async fn measure(
         "{workload:?}, {clients} clients, {} rounds …",
         options.rounds
     )?;
-    // Beside PostgreSQL's other programs, or wherever PATH says.
-    let installed = stage.programs().join("pgbench");
-    let program = if installed.exists() {
-        installed
-    } else {
-        PathBuf::from("pgbench")
-    };
     let pgbench = Pgbench {
-        program,
+        program: pgbench::program(stage.programs()),
         database_url: stage.database_url.clone(),
-        script: workload.script().to_owned(),
+        script: workload.script(),
         protocol: options.protocol,
         clients,
         seconds: options.seconds,
@@ -142,18 +138,23 @@ async fn measure(
     Ok(rounds)
 }
 
-/// Watches a table or ends that, and deletes what the log holds, as the server does minutes later:
+/// Watches the tables or ends that, and deletes what the log holds, as the server does minutes later:
 /// a log in use is not one that grows.
 async fn set_watched(stage: &Stage, workload: Workload, watched: bool) -> anyhow::Result<()> {
     let function = if watched { "watch" } else { "unwatch" };
-    let watch = format!("SELECT rowcast.{function}('{}')", workload.table());
-    for statement in [
-        watch.as_str(),
+    for table in workload.tables() {
+        let statement = format!("SELECT rowcast.{function}('{table}')");
+        stage.client.batch_execute(&statement).await?;
+    }
+    let emptied = [
         "SELECT rowcast.prune(pg_current_snapshot())",
         "VACUUM rowcast.change_log",
-        workload.vacuum(),
-        "CHECKPOINT",
-    ] {
+    ];
+    for statement in emptied
+        .iter()
+        .chain(workload.restore())
+        .chain(&["CHECKPOINT"])
+    {
         stage.client.batch_execute(statement).await?;
     }
     Ok(())
