@@ -181,6 +181,8 @@ pub(crate) struct BlockList {
     blocks: Vec<Block>,
     /// Over the blocks' extents.
     sums: Fenwick,
+    /// The index of the first block that is not counted.
+    uncounted: Option<usize>,
     sizes: Sizes,
 }
 
@@ -188,12 +190,25 @@ impl BlockList {
     /// These blocks, in order.
     pub(crate) fn new(blocks: Vec<Block>, sizes: Sizes) -> Self {
         debug_assert!(!blocks.is_empty());
-        let sums = Fenwick::new(blocks.iter().map(Block::extent));
-        Self {
+        let mut list = Self {
             blocks,
-            sums,
+            sums: Fenwick::default(),
+            uncounted: None,
             sizes,
-        }
+        };
+        list.divided();
+        list
+    }
+
+    /// The blocks are others now: learns anew what is known of them all, in O(blocks).
+    fn divided(&mut self) {
+        self.sums = Fenwick::new(self.blocks.iter().map(Block::extent));
+        self.uncounted = self.blocks.iter().position(|block| !block.is_counted());
+    }
+
+    /// The index of the first block that is not counted.
+    pub(crate) fn uncounted(&self) -> Option<usize> {
+        self.uncounted
     }
 
     pub(crate) fn sizes(&self) -> Sizes {
@@ -266,7 +281,8 @@ impl BlockList {
         self.sums.add(index, moved);
     }
 
-    /// What a block holds. Its count is changed by [`Self::count`] alone.
+    /// What a block holds, to be changed to the same kind of content. Its count is changed by
+    /// [`Self::count`] alone.
     pub(crate) fn content(&mut self, index: usize) -> &mut Content {
         &mut self.blocks[index].content
     }
@@ -277,7 +293,7 @@ impl BlockList {
         let end = range.start + blocks.len() + 1;
         self.blocks.splice(range, blocks);
         self.join(around..end.min(self.blocks.len()));
-        self.sums = Fenwick::new(self.blocks.iter().map(Block::extent));
+        self.divided();
     }
 
     /// Joins neighbours among these blocks, where they are of one kind and not too large.
@@ -387,7 +403,7 @@ impl BlockList {
         }
         self.blocks = release.blocks;
         self.join(0..self.blocks.len());
-        self.sums = Fenwick::new(self.blocks.iter().map(Block::extent));
+        self.divided();
         release.released
     }
 

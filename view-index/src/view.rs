@@ -76,6 +76,8 @@ pub struct ViewIndex {
     places: HashMap<RowKey, Key>,
     /// No index serves the view: blocks that are not loaded list their rows' keys.
     is_listed: bool,
+    /// Counts the changes of what the view holds or counts.
+    revision: u64,
 }
 
 impl ViewIndex {
@@ -96,6 +98,7 @@ impl ViewIndex {
             blocks: BlockList::new(vec![all], sizes),
             places: HashMap::new(),
             is_listed: false,
+            revision: 0,
         }
     }
 
@@ -106,12 +109,12 @@ impl ViewIndex {
 
     /// Whether every row is counted.
     pub fn total_is_exact(&self) -> bool {
-        self.blocks.iter().all(Block::is_counted)
+        self.blocks.uncounted().is_none()
     }
 
     /// How many of the first positions are exact: all of them once the view is counted.
     pub fn known_until(&self) -> u64 {
-        let uncounted = self.blocks.iter().position(|block| !block.is_counted());
+        let uncounted = self.blocks.uncounted();
         uncounted.map_or(u64::MAX, |index| self.blocks.start_of(index))
     }
 
@@ -128,6 +131,12 @@ impl ViewIndex {
     /// Blocks that the view is divided into.
     pub fn blocks(&self) -> usize {
         self.blocks.len()
+    }
+
+    /// Another number than before if a window on the view may show anything else. Most batches change most
+    /// views in nothing: whoever has seen this revision need not look again.
+    pub fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// The view's order.
@@ -266,14 +275,13 @@ impl ViewIndex {
 
     /// The chart that is needed before the total is exact; `None` if it is.
     pub fn uncounted(&self) -> Option<Need> {
-        let index = self.blocks.iter().position(|block| !block.is_counted())?;
-        self.chart_of(index)
+        self.chart_of(self.blocks.uncounted()?)
     }
 
     /// Applies a batch, except for what a state that had `seen` this much already contains.
     ///
     /// # Errors
-    /// If a row has no key; the view must then be rebuilt.
+    /// If a row has no key, or a count no longer agrees with the rows held; the view must then be rebuilt.
     pub fn apply(
         &mut self,
         changes: &TableChanges,
@@ -282,13 +290,22 @@ impl ViewIndex {
         seen: &Snapshot,
     ) -> Result<(), ViewError> {
         let effects = self.effects((changes, verdicts), ranks, seen)?;
-        self.put(effects);
-        Ok(())
+        Ok(self.put(effects)?)
     }
 
-    fn put(&mut self, effects: Effects) {
+    /// Counts and holds what came, and no longer what went. At the end the counts and the rows of every
+    /// block that was touched agree again, which is proved here.
+    fn put(&mut self, effects: Effects) -> Result<(), Drift> {
+        let concerns =
+            |(key, row): &(RowKey, Option<_>)| row.is_some() || self.places.contains_key(key);
+        if effects.sides.is_empty() && !effects.current.iter().any(concerns) {
+            return Ok(());
+        }
+        self.revision += 1;
+        let mut touched = Vec::with_capacity(effects.sides.len() + effects.current.len());
         for side in &effects.sides {
             let index = self.blocks.index_of(&self.order, &side.key);
+            touched.push(index);
             self.blocks.count(index, side.difference);
             if side.difference < 0
                 && let Content::Listed(keys) = self.blocks.content(index)
@@ -298,12 +315,18 @@ impl ViewIndex {
         }
         // All go before any comes: two texts of one key (1.0 and 1.00) may change places.
         for (key, _) in &effects.current {
-            self.remove(key);
+            touched.extend(self.remove(key));
         }
         for (key, present) in effects.current {
             if let Some(row) = present {
-                self.insert(&key, row);
+                touched.push(self.insert(&key, row));
             }
+        }
+        let agrees = |index: usize| self.blocks.get(index).is_some_and(Block::agrees);
+        if touched.into_iter().all(agrees) {
+            Ok(())
+        } else {
+            Err(Drift)
         }
     }
 
@@ -311,7 +334,8 @@ impl ViewIndex {
     /// all those that are in only one of the two views; sides do not matter.
     ///
     /// # Errors
-    /// If a row has no key, or one of the filters cannot be decided; the view must then be rebuilt.
+    /// If a row has no key, one of the filters cannot be decided, or the counts do not add up; the view must
+    /// then be rebuilt.
     pub fn advance(
         &mut self,
         predicate: Predicate,
@@ -321,7 +345,7 @@ impl ViewIndex {
     ) -> Result<(), ViewError> {
         let filters = (&self.predicate, &predicate);
         let effects = Effects::between(filters, &self.order, (rows, verdicts), ranks)?;
-        self.put(effects);
+        self.put(effects)?;
         self.predicate = predicate;
         Ok(())
     }
@@ -335,19 +359,19 @@ impl ViewIndex {
         Effects::new((&self.order, &self.predicate), changes, ranks, seen)
     }
 
-    fn remove(&mut self, key: &RowKey) {
-        let Some(place) = self.places.remove(key) else {
-            return;
-        };
+    /// Holds a row no longer, if it did; returns the index of its block.
+    fn remove(&mut self, key: &RowKey) -> Option<usize> {
+        let place = self.places.remove(key)?;
         let (order, index) = (&self.order, self.blocks.index_of(&self.order, &place));
         if let Content::Loaded(rows) = self.blocks.content(index) {
             let at = rows.partition_point(|held| order.compare(&held.key, &place).is_lt());
             rows.remove(at);
         }
+        Some(index)
     }
 
-    /// Holds a row if it falls among the held ones, or lists it.
-    fn insert(&mut self, key: &RowKey, row: LoadedRow) {
+    /// Holds a row if it falls among the held ones, or lists it; returns the index of its block.
+    fn insert(&mut self, key: &RowKey, row: LoadedRow) -> usize {
         let (order, index) = (&self.order, self.blocks.index_of(&self.order, &row.key));
         match self.blocks.content(index) {
             Content::Loaded(rows) => {
@@ -358,9 +382,11 @@ impl ViewIndex {
             Content::Listed(keys) => keys.insert(key),
             Content::Counted | Content::Uncounted { .. } => {}
         }
+        index
     }
 
-    /// Proves that the counts and the held rows agree.
+    /// Proves that the counts and the held rows of all blocks agree, in O(blocks). Every change proves
+    /// it of the blocks that it touches.
     ///
     /// # Errors
     /// [`Drift`] if not.
@@ -408,6 +434,7 @@ impl ViewIndex {
             .into_iter()
             .map(|held| (held.row.key.clone(), held.key));
         self.places.extend(places);
+        self.revision += 1;
         Ok(true)
     }
 
@@ -448,6 +475,7 @@ impl ViewIndex {
         let is_listed = chart.is_listed();
         let adopted = chart.adopt(&mut self.blocks, &self.order)?;
         self.is_listed |= adopted && is_listed;
+        self.revision += u64::from(adopted);
         Ok(adopted)
     }
 
@@ -456,6 +484,7 @@ impl ViewIndex {
         for loaded in self.blocks.release(wanted, self.is_listed) {
             self.places.remove(&loaded.row.key);
         }
+        self.revision += 1;
     }
 
     /// Forgets how the rows that are not held are divided, to free memory: they stay counted, and what is
@@ -463,5 +492,6 @@ impl ViewIndex {
     pub fn collapse(&mut self) {
         self.blocks.collapse();
         self.is_listed = false;
+        self.revision += 1;
     }
 }

@@ -39,6 +39,8 @@ pub struct Window {
     changed_at_micros: Option<i64>,
     /// Why the next update is a snapshot, if the client held something.
     reset: Option<ResetReason>,
+    /// The view's revision that the client was last found to hold, unless something else changed since.
+    shown: Option<u64>,
 }
 
 /// What holds a window in place while rows come and go above it.
@@ -114,6 +116,7 @@ impl Window {
             echoes: Vec::new(),
             changed_at_micros: None,
             reset: None,
+            shown: None,
         }
     }
 
@@ -147,6 +150,7 @@ impl Window {
             total_is_exact: false,
             rows: rows.collect(),
         };
+        self.shown = None;
     }
 
     /// The positions to hold rows for. While the view's total is an estimate they may go beyond it.
@@ -203,6 +207,7 @@ impl Window {
     /// come above since do not change what is shown.
     pub fn hold_at(&mut self, key: Key) {
         self.anchor = Anchor::Row(key);
+        self.shown = None;
     }
 
     /// Shows another range (`None`: the view's last rows). Ignored if a later move is known.
@@ -220,7 +225,8 @@ impl Window {
         self.acknowledged = self.acknowledged.max(number.min(self.number));
     }
 
-    /// Something in the view changed, at this time by PostgreSQL's clock.
+    /// Something in the view's table changed, at this time by PostgreSQL's clock, and with it the view's
+    /// revision.
     pub fn changed(&mut self, at_micros: Option<i64>) {
         self.changed_at_micros = match (self.changed_at_micros, at_micros) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -245,6 +251,7 @@ impl Window {
             start: self.sent.start,
             ..Sent::default()
         };
+        self.shown = None;
     }
 
     /// The client held something that cannot be continued, from before this window was made.
@@ -276,6 +283,7 @@ impl Window {
     /// Shows these columns of the table. If the client holds rows, [`Self::reset`] comes first.
     pub fn set_columns(&mut self, columns: Vec<usize>) {
         self.columns = columns;
+        self.shown = None;
     }
 
     /// The update that brings the client to the view as it is, at `version`.
@@ -283,6 +291,10 @@ impl Window {
         let allowed = UNACKNOWLEDGED_MAX + u64::from(self.moved);
         if self.number - self.acknowledged >= allowed {
             return Refresh::Waiting;
+        }
+        let is_due = self.moved || !self.echoes.is_empty() || self.sent.version.is_none();
+        if !is_due && self.shown == Some(view.revision()) {
+            return Refresh::Unchanged;
         }
         let range = self.range(view);
         if self
@@ -301,7 +313,7 @@ impl Window {
             self.anchor = Anchor::Row(key);
         }
         let rows = view.rows(&range);
-        let is_due = self.moved || !self.echoes.is_empty() || self.sent.version.is_none();
+        self.shown = Some(view.revision());
         if !is_due && self.shows(&range, view, &rows) {
             self.changed_at_micros = None;
             return Refresh::Unchanged;

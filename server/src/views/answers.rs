@@ -166,11 +166,16 @@ impl Answers {
         rows: impl Iterator<Item = &'a TableRow> + Clone,
     ) -> Result<(), sqlx::Error> {
         let mut unknown: HashMap<DomainId, HashSet<String>> = HashMap::new();
-        for by in orders.flatten() {
-            let OrderClass::Asked(domain) = by.class else {
-                continue;
-            };
-            let texts = rows.clone().filter_map(|row| row.cell(by.column));
+        // Many views sort by the same few columns.
+        let asked: HashSet<(DomainId, usize)> = orders
+            .flatten()
+            .filter_map(|by| match by.class {
+                OrderClass::Asked(domain) => Some((domain, by.column)),
+                _ => None,
+            })
+            .collect();
+        for (domain, column) in asked {
+            let texts = rows.clone().filter_map(|row| row.cell(column));
             for text in texts.filter_map(Value::to_postgres_text) {
                 if self.ranks.get(domain, &text).is_none() {
                     unknown.entry(domain).or_default().insert(text);

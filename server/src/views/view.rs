@@ -1,8 +1,9 @@
 //! One view and its windows.
 
-use std::ops::Range;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::ops::{Bound, Range};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 
 use protocol::{EditId, ErrorCode, Progress, ResetReason, ServerMsg, Version, ViewSpec, WindowId};
 use tokio::task::AbortHandle;
@@ -23,6 +24,9 @@ use crate::limits::{FETCH_MARGIN, FETCHES_PER_VIEW_MAX, KEEP_MARGIN, RELEASE_SLA
 /// A view's number in its table.
 pub type ViewId = u64;
 
+/// A window's session, and its number there.
+pub type WindowKey = (SessionId, WindowId);
+
 /// One view and its windows.
 #[derive(Debug)]
 pub struct View {
@@ -36,6 +40,8 @@ pub struct View {
     pub index: Option<ViewIndex>,
     /// Counts how often it was built.
     pub life: u64,
+    /// What each count under way holds; see [`TableTask`](super::table::TableTask).
+    charts: Weak<()>,
     /// The queries under way, also those of an earlier life, which load PostgreSQL all the same.
     under_way: Vec<UnderWay>,
     /// Counts the questions.
@@ -45,9 +51,11 @@ pub struct View {
     /// What opening it took.
     pub opening: Opening,
     /// Who shows it.
-    pub windows: Vec<ClientWindow>,
+    pub windows: BTreeMap<WindowKey, ClientWindow>,
     /// Since when nobody does.
     pub unused_since: Option<Instant>,
+    /// Tells the table that this view moves along with time.
+    pub moves: Option<Arc<()>>,
 }
 
 /// A query under way.
@@ -56,6 +64,8 @@ struct UnderWay {
     question: Question,
     /// Ends it, once it runs.
     abort: Option<AbortHandle>,
+    /// Tells the table that a count is under way.
+    _chart: Option<Arc<()>>,
 }
 
 /// One client's window on the view.
@@ -82,33 +92,34 @@ pub struct ClientWindow {
 }
 
 impl View {
-    /// A view that knows nothing yet.
-    pub fn new(id: ViewId, plan: Arc<Plan>, predicate: Predicate) -> Self {
+    /// A view that knows nothing yet. While it is counted it holds what `charts` points to.
+    pub fn new(id: ViewId, plan: Arc<Plan>, predicate: Predicate, charts: Weak<()>) -> Self {
         Self {
             id,
             plan,
             predicate,
             index: None,
             life: 0,
+            charts,
             under_way: Vec::new(),
             questions: 0,
             uncountable: None,
             opening: Opening::default(),
-            windows: Vec::new(),
+            windows: BTreeMap::new(),
             unused_since: Some(Instant::now()),
+            moves: None,
         }
     }
 
-    /// One window.
-    pub fn window(&mut self, session: SessionId, window: WindowId) -> Option<&mut ClientWindow> {
-        self.windows
-            .iter_mut()
-            .find(|shown| shown.is(session, window))
+    /// Shows it in one more window.
+    pub fn show(&mut self, shown: ClientWindow) {
+        self.unused_since = None;
+        self.windows.insert(shown.id(), shown);
     }
 
     /// Forgets the windows for which `gone` holds. A count that nobody waits for is broken off.
     pub fn remove_windows(&mut self, gone: impl Fn(&ClientWindow) -> bool) {
-        self.windows.retain(|shown| !gone(shown));
+        self.windows.retain(|_, shown| !gone(shown));
         if self.windows.is_empty() && self.unused_since.is_none() {
             self.unused_since = Some(Instant::now());
             self.break_off_charts();
@@ -131,7 +142,7 @@ impl View {
         self.life += 1;
         self.uncountable = None;
         self.break_off_charts();
-        for shown in &mut self.windows {
+        for shown in self.windows.values_mut() {
             shown.window.reset(reason);
         }
     }
@@ -169,7 +180,7 @@ impl View {
         let Some((counted, expected)) = chart else {
             return;
         };
-        for shown in &self.windows {
+        for shown in self.windows.values() {
             shown.client.send(ServerMsg::Progress(Progress {
                 window: shown.window.id(),
                 counted,
@@ -179,33 +190,34 @@ impl View {
     }
 
     /// Sends the clients of these windows (`None`: all) what is due to them; returns the queries that are
-    /// needed first.
+    /// needed first. A view that did not change costs next to nothing here.
     pub fn refresh(
         &mut self,
-        mark: &Mark,
+        (mark, version): (&Mark, &Version),
         history: &History,
-        only: Option<(SessionId, WindowId)>,
+        only: Option<WindowKey>,
     ) -> Vec<Question> {
         let Some(index) = &self.index else {
             return self.first_question();
         };
-        let version = mark.version();
         let mut missing = Vec::new();
-        let is_meant = |shown: &&mut ClientWindow| {
-            only.is_none_or(|(session, window)| shown.is(session, window))
-        };
-        for shown in self.windows.iter_mut().filter(is_meant) {
+        let mut changed = false;
+        for (_, shown) in self.windows.range_mut(meant(only)) {
             shown.echo_edits(mark);
             if !shown.resume_if_possible(index, mark, history) {
                 continue;
             }
-            match shown.window.refresh(index, &version) {
+            let refreshed = shown.window.refresh(index, version);
+            changed |= refreshed != Refresh::Unchanged;
+            match refreshed {
                 Refresh::Waiting | Refresh::Unchanged => {}
                 Refresh::Missing(range) => missing.push((range, shown.last_rows(index))),
                 Refresh::Update(update) => shown.client.send(ServerMsg::Update(*update)),
             }
         }
-        self.release_far_rows();
+        if changed {
+            self.release_far_rows();
+        }
         let mut questions: Vec<Question> = missing
             .into_iter()
             .filter_map(|(gap, last)| self.ask_for(&gap, last, mark))
@@ -214,9 +226,15 @@ impl View {
         questions
     }
 
+    /// Whether any of these windows (`None`: all) still waits to continue from what its client holds.
+    pub fn is_resuming(&self, only: Option<WindowKey>) -> bool {
+        let mut windows = self.windows.range(meant(only));
+        windows.any(|(_, shown)| shown.resume.is_some())
+    }
+
     /// The first query: the first window's rows, and the total or an estimate.
     fn first_question(&mut self) -> Vec<Question> {
-        let Some(window) = self.windows.first().map(|shown| &shown.window) else {
+        let Some((_, ClientWindow { window, .. })) = self.windows.first_key_value() else {
             return Vec::new();
         };
         let start = window
@@ -280,6 +298,11 @@ impl View {
         self.under_way.push(UnderWay {
             question: question.clone(),
             abort: None,
+            _chart: question
+                .what
+                .is_chart()
+                .then(|| self.charts.upgrade())
+                .flatten(),
         });
         Some(question)
     }
@@ -304,7 +327,7 @@ impl View {
         if !matches!(fetched.origin, Origin::Behind { .. }) {
             return Ok(());
         }
-        for shown in &mut self.windows {
+        for shown in self.windows.values_mut() {
             let awaited = shown.window.awaited();
             let place = awaited.and_then(|awaited| awaited.checked_sub(position));
             let place = place.and_then(|place| usize::try_from(place).ok());
@@ -320,7 +343,7 @@ impl View {
         let Some(index) = &mut self.index else { return };
         let mut wanted: Vec<Range<u64>> = self
             .windows
-            .iter()
+            .values()
             .map(|shown| {
                 let range = shown.window.range(index);
                 range.start.saturating_sub(KEEP_MARGIN)..range.end + KEEP_MARGIN
@@ -358,7 +381,7 @@ impl View {
         code: ErrorCode,
         message: &str,
     ) {
-        for shown in self.windows.iter().filter(|shown| is_meant(shown)) {
+        for shown in self.windows.values().filter(|shown| is_meant(shown)) {
             shown.client.refuse(code, message, Some(shown.window.id()));
         }
         self.remove_windows(is_meant);
@@ -371,15 +394,22 @@ impl Drop for View {
     }
 }
 
+/// The windows of a range of numbers: of one or, without one, of all.
+fn meant(only: Option<WindowKey>) -> (Bound<WindowKey>, Bound<WindowKey>) {
+    only.map_or((Bound::Unbounded, Bound::Unbounded), |id| {
+        (Bound::Included(id), Bound::Included(id))
+    })
+}
+
 /// Whether two ranges share a position; an empty one counts as its start.
 pub fn overlap(a: &Range<u64>, b: &Range<u64>) -> bool {
     a.start < b.end.max(b.start + 1) && b.start < a.end.max(a.start + 1)
 }
 
 impl ClientWindow {
-    /// Whether it is this one.
-    pub fn is(&self, session: SessionId, window: WindowId) -> bool {
-        self.client.session == session && self.window.id() == window
+    /// Its session, and its number there.
+    pub fn id(&self) -> WindowKey {
+        (self.client.session, self.window.id())
     }
 
     /// How many of the view's last rows must be fetched for it, if they cannot be fetched by position.

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 
-use view_index::{Need, Ranks, Total, Verdicts, ViewIndex};
+use view_index::{Need, Ranks, TableRow, Total, Verdicts, ViewIndex};
 
 use crate::answers::{Pending, Queried};
 use crate::model::{Model, Picked, row_of};
@@ -24,6 +25,26 @@ struct Driver<'a> {
     pending: VecDeque<Pending>,
 }
 
+/// Everything that a window on a view can tell apart, at one of its revisions.
+#[derive(Debug, PartialEq)]
+struct Shown {
+    total: u64,
+    known_until: u64,
+    /// The rows held, by position.
+    rows: Vec<Option<Arc<TableRow>>>,
+}
+
+impl Shown {
+    fn of(view: &ViewIndex) -> Self {
+        let row = |position: u64| view.rows(&(position..position + 1)).pop();
+        Self {
+            total: view.total(),
+            known_until: view.known_until(),
+            rows: (0..view.total()).map(row).collect(),
+        }
+    }
+}
+
 /// Plays a scenario to its end; panics where index and model disagree.
 pub(crate) fn play(scenario: &Scenario) {
     let model = Model::new(scenario);
@@ -39,8 +60,12 @@ pub(crate) fn play(scenario: &Scenario) {
         pending: VecDeque::new(),
     };
     for (nth, step) in scenario.steps.iter().enumerate() {
+        let before = (driver.view.revision(), Shown::of(&driver.view));
         driver.step(step);
         driver.check(nth, STRIDE);
+        if driver.view.revision() == before.0 {
+            assert_eq!(Shown::of(&driver.view), before.1, "the same revision");
+        }
     }
     driver.finish();
 }

@@ -35,11 +35,11 @@ impl TableTask {
         let Some(opened) = view.opening.finish(rows) else {
             return;
         };
-        let shown = view.windows.iter();
+        let shown = view.windows.values();
         let to: Vec<_> = shown
             .map(|shown| (shown.client.clone(), shown.window.id()))
             .collect();
-        let Some(spec) = view.windows.first().map(|shown| shown.spec.clone()) else {
+        let Some(spec) = view.windows.values().next().map(|shown| shown.spec.clone()) else {
             return;
         };
         let (advisor, plan) = (self.around.advisor.clone(), view.plan.clone());
@@ -52,7 +52,7 @@ impl TableTask {
     /// Tells every window's client what its view costs now.
     pub(super) fn readvise(&self) {
         for view in self.views.values() {
-            for shown in &view.windows {
+            for shown in view.windows.values() {
                 self.around.advise(&self.table, &view.plan, shown);
             }
         }
@@ -73,7 +73,7 @@ impl TableTask {
         };
         let (advisor, plan) = (self.around.advisor.clone(), view.plan.clone());
         let (table, limit) = (self.table.clone(), self.around.timeouts.first_rows);
-        let shown = view.windows.iter().filter(|shown| needs(shown));
+        let shown = view.windows.values().filter(|shown| needs(shown));
         let told: Vec<_> = shown
             .map(|shown| (shown.client.clone(), shown.window.id(), shown.spec.clone()))
             .collect();

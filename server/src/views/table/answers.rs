@@ -150,7 +150,6 @@ impl TableTask {
             let predicate = view.predicate.clone();
             let mut index = ViewIndex::new(order, predicate, total, Sizes::default());
             index.apply(changes.0, changes.1, ranks, seen)?;
-            index.check()?;
             view.index = Some(index);
         }
         let Some(index) = &mut view.index else {

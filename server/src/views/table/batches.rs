@@ -104,11 +104,11 @@ impl TableTask {
             let Some(index) = &mut view.index else {
                 continue;
             };
-            let applied = index
-                .apply(ranked.of(&view.plan, changes), &verdicts, ranks, &seen)
-                .and_then(|()| Ok(index.check()?));
+            let before = index.revision();
+            let applied = index.apply(ranked.of(&view.plan, changes), &verdicts, ranks, &seen);
             match applied {
-                Ok(()) => view.windows.iter_mut().for_each(|shown| {
+                Ok(()) if index.revision() == before => {}
+                Ok(()) => view.windows.values_mut().for_each(|shown| {
                     shown.window.changed(changes.changed_at_micros);
                 }),
                 Err(error) => {
@@ -173,7 +173,8 @@ impl TableTask {
         self.table = table;
         self.answers = Answers::new(self.around.clock.clone());
         let views = std::mem::take(&mut self.views).into_values();
-        for shown in views.flat_map(|mut view| std::mem::take(&mut view.windows)) {
+        self.shown_in.clear();
+        for shown in views.flat_map(|mut view| std::mem::take(&mut view.windows).into_values()) {
             self.show_or_refuse(shown).await;
         }
         self.replan_summaries().await;

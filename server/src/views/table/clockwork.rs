@@ -28,6 +28,8 @@ pub(super) struct Clockwork {
     early: Vec<Step>,
     /// The views that they are steps of.
     views: HashSet<ViewId>,
+    /// Held by every view that moves along with time, so that whether there is any needs no look at all views.
+    pub(super) moving: Arc<()>,
 }
 
 /// One view's step.
@@ -71,7 +73,7 @@ pub(super) async fn find(
 impl TableTask {
     /// Whether any view moves with time.
     pub(super) fn has_clockwork(&self) -> bool {
-        self.views.values().any(|view| view.plan.is_relative()) || self.summaries.are_relative()
+        Arc::strong_count(&self.clockwork.moving) > 1 || self.summaries.are_relative()
     }
 
     /// Begins the steps that are due. A view that is being counted waits for that.
@@ -163,9 +165,9 @@ impl TableTask {
         let predicate = found.later.predicate(&self.table, &mut self.answers);
         self.answers.release(&view.predicate.asked());
         let moved = match &mut view.index {
-            Some(index) if is_all => index
-                .advance(predicate.clone(), &changes, &verdicts, self.answers.ranks())
-                .and_then(|()| Ok(index.check()?)),
+            Some(index) if is_all => {
+                index.advance(predicate.clone(), &changes, &verdicts, self.answers.ranks())
+            }
             _ => Ok(()),
         };
         view.predicate = predicate;

@@ -13,7 +13,7 @@ mod windows;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use protocol::{Ack, EditId, MoveWindow, OpenWindow, WindowId};
+use protocol::{Ack, EditId, MoveWindow, OpenWindow, Version, WindowId};
 use sqlx::postgres::PgPool;
 use tokio::sync::mpsc::WeakSender;
 use tokio::sync::{Semaphore, mpsc};
@@ -40,7 +40,7 @@ use crate::views::history::History;
 use crate::views::polled::lanes::Lanes;
 use crate::views::summaries::Summaries;
 use crate::views::turn::Turn;
-use crate::views::view::{ClientWindow, View, ViewId};
+use crate::views::view::{ClientWindow, View, ViewId, WindowKey};
 
 pub use self::summaries::{SummaryCommand, not_live};
 use self::summary_steps::SummarySteps;
@@ -110,6 +110,10 @@ pub struct TableTask {
     answers: Answers,
     views: HashMap<ViewId, View>,
     next_view: ViewId,
+    /// Which view each session's windows show; may name some that are closed.
+    shown_in: HashMap<SessionId, HashMap<WindowId, ViewId>>,
+    /// Held by every count that is under way, so that whether there is any needs no look at all views.
+    charts: Arc<()>,
     queries: JoinSet<Answer>,
     /// Moves views along with time.
     clockwork: Clockwork,
@@ -141,6 +145,8 @@ impl TableTask {
             around,
             views: HashMap::new(),
             next_view: 0,
+            shown_in: HashMap::new(),
+            charts: Arc::default(),
             queries: JoinSet::new(),
             clockwork: Clockwork::default(),
             early: Vec::new(),
@@ -168,7 +174,7 @@ impl TableTask {
                 let mut windows = std::mem::take(&mut self.unplanned);
                 for (id, mut view) in self.views.drain() {
                     self.around.budget.forget((self.table.oid, id));
-                    windows.append(&mut view.windows);
+                    windows.extend(std::mem::take(&mut view.windows).into_values());
                 }
                 let turn = Turn::first(self.table, self.own_commands, self.commands);
                 return Some(turn.then(table, windows));
@@ -199,7 +205,7 @@ impl TableTask {
     }
 
     fn is_charting(&self) -> bool {
-        self.views.values().any(View::is_charting)
+        Arc::strong_count(&self.charts) > 1
     }
 
     fn tell_progress(&self) {
@@ -207,26 +213,36 @@ impl TableTask {
     }
 
     fn refresh_all(&mut self) {
+        let Some(version) = self.mark.as_ref().map(Mark::version) else {
+            return;
+        };
         let views: Vec<ViewId> = self.views.keys().copied().collect();
-        views.into_iter().for_each(|view| self.refresh(view, None));
+        for view in views {
+            self.refresh_at(&version, view, None);
+        }
     }
 
     /// Sends the view's clients, or one of them, what is due.
-    fn refresh(&mut self, view: ViewId, only: Option<(SessionId, WindowId)>) {
+    fn refresh(&mut self, view: ViewId, only: Option<WindowKey>) {
+        if let Some(version) = self.mark.as_ref().map(Mark::version) {
+            self.refresh_at(&version, view, only);
+        }
+    }
+
+    fn refresh_at(&mut self, version: &Version, view: ViewId, only: Option<WindowKey>) {
         let (Some(view), Some(mark)) = (self.views.get_mut(&view), &self.mark) else {
             return;
         };
-        let plan = view.plan.clone();
-        for question in view.refresh(mark, &self.history, only) {
+        for question in view.refresh((mark, version), &self.history, only) {
             let (around, table) = (self.around.clone(), self.table.clone());
             around.budget.used((table.oid, view.id));
             let number = question.number;
             let abort = self
                 .queries
-                .spawn(question.ask(around, table, plan.clone()));
+                .spawn(question.ask(around, table, view.plan.clone()));
             view.began(number, abort);
         }
-        if view.windows.iter().any(|shown| shown.resume.is_some()) {
+        if view.is_resuming(only) {
             self.around.wake.requested.notify_one();
         }
         self.history.pin(self.is_charting());

@@ -1,5 +1,6 @@
 //! What sessions ask of a table: windows opened, moved, acknowledged and closed.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use protocol::{ErrorCode, OpenWindow, Opened, ServerMsg, WindowId};
@@ -31,14 +32,12 @@ impl TableTask {
             Command::Edited(session, window, edit, xid) => {
                 self.with_window(session, window, |shown| shown.edits.push((edit, xid)));
             }
-            Command::Close(session, window) => {
-                self.remove_windows(|shown| shown.is(session, window));
-            }
+            Command::Close(session, window) => self.close(session, window),
             Command::Summary(command) => self.take_summary_command(command).await,
             Command::Leave(session) => {
                 self.summaries
                     .remove(|shown| shown.client.session == session);
-                self.remove_windows(|shown| shown.client.session == session);
+                self.leave(session);
             }
             Command::Readvise => self.readvise(),
             Command::Shed(view) => {
@@ -119,9 +118,10 @@ impl TableTask {
         shown.window.set_columns(places);
         let id = self.view_of(plan);
         if let Some(view) = self.views.get_mut(&id) {
-            view.unused_since = None;
+            let (session, window) = shown.id();
+            self.shown_in.entry(session).or_default().insert(window, id);
             self.around.advise(&self.table, &view.plan, &shown);
-            view.windows.push(shown);
+            view.show(shown);
         }
         self.refresh(id, None);
     }
@@ -134,8 +134,11 @@ impl TableTask {
         let id = self.next_view;
         self.next_view += 1;
         let predicate = plan.predicate(&self.table, &mut self.answers);
-        self.views
-            .insert(id, View::new(id, Arc::new(plan), predicate));
+        let charts = Arc::downgrade(&self.charts);
+        let moves = plan.is_relative();
+        let mut view = View::new(id, Arc::new(plan), predicate, charts);
+        view.moves = moves.then(|| self.clockwork.moving.clone());
+        self.views.insert(id, view);
         id
     }
 
@@ -145,20 +148,39 @@ impl TableTask {
         window: WindowId,
         act: impl FnOnce(&mut ClientWindow),
     ) {
-        let mut views = self.views.values_mut();
-        let found = views.find_map(|view| Some((view.id, view.window(session, window)?)));
-        if let Some((id, shown)) = found {
+        let id = (session, window);
+        let view = self.shown_in.get(&session).and_then(|its| its.get(&window));
+        let view = view.and_then(|view| self.views.get_mut(view));
+        if let Some(view) = view
+            && let Some(shown) = view.windows.get_mut(&id)
+        {
             act(shown);
-            self.refresh(id, Some((session, window)));
-        } else if let Some(shown) = self.unplanned.iter_mut().find(|it| it.is(session, window)) {
+            let view = view.id;
+            self.refresh(view, Some(id));
+        } else if let Some(shown) = self.unplanned.iter_mut().find(|it| it.id() == id) {
             act(shown);
         }
     }
 
-    fn remove_windows(&mut self, gone: impl Fn(&ClientWindow) -> bool) {
-        self.unplanned.retain(|shown| !gone(shown));
-        for view in self.views.values_mut() {
-            view.remove_windows(&gone);
+    fn close(&mut self, session: SessionId, window: WindowId) {
+        let id = (session, window);
+        self.unplanned.retain(|shown| shown.id() != id);
+        let windows = self.shown_in.get_mut(&session);
+        let view = windows.and_then(|windows| windows.remove(&window));
+        if let Some(view) = view.and_then(|view| self.views.get_mut(&view)) {
+            view.remove_windows(|shown| shown.id() == id);
+        }
+    }
+
+    /// Forgets all windows of a session that is gone.
+    fn leave(&mut self, session: SessionId) {
+        self.unplanned
+            .retain(|shown| shown.client.session != session);
+        let its = self.shown_in.remove(&session).unwrap_or_default();
+        for view in its.into_values().collect::<HashSet<ViewId>>() {
+            if let Some(view) = self.views.get_mut(&view) {
+                view.remove_windows(|shown| shown.client.session == session);
+            }
         }
     }
 
