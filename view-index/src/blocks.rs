@@ -6,7 +6,9 @@
 //! in O(log n), and so is counting a row in or out. Dividing and joining blocks, which happens once in about
 //! a thousand changes or when a window moves, rebuilds the tree in O(blocks).
 
+use std::iter::Peekable;
 use std::ops::Range;
+use std::slice;
 use std::sync::Arc;
 
 use crate::fenwick::Fenwick;
@@ -215,7 +217,7 @@ impl BlockList {
         self.sizes
     }
 
-    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Block> {
+    pub(crate) fn iter(&self) -> slice::Iter<'_, Block> {
         self.blocks.iter()
     }
 
@@ -382,7 +384,7 @@ impl BlockList {
     /// counted, or `listed`, from then on. Returns the rows let go.
     pub(crate) fn release(&mut self, wanted: &[Range<u64>], listed: bool) -> Vec<LoadedRow> {
         let mut release = Release {
-            wanted,
+            wanted: wanted.iter().peekable(),
             listed,
             room: if listed {
                 self.sizes.listed
@@ -445,7 +447,8 @@ fn can_join(block: &Block, next: &Block, sizes: Sizes) -> bool {
 
 /// Dividing loaded blocks into what is wanted and what is not.
 struct Release<'a> {
-    wanted: &'a [Range<u64>],
+    /// Those that do not end before the position at hand.
+    wanted: Peekable<slice::Iter<'a, Range<u64>>>,
     listed: bool,
     /// Rows in a block that is not loaded.
     room: u64,
@@ -460,7 +463,11 @@ impl Release<'_> {
         let mut run: Vec<LoadedRow> = Vec::new();
         let mut run_is_wanted = false;
         for (position, loaded) in (start..).zip(rows) {
-            let is_wanted = self.wanted.iter().any(|range| range.contains(&position));
+            while self.wanted.next_if(|range| range.end <= position).is_some() {}
+            let is_wanted = self
+                .wanted
+                .peek()
+                .is_some_and(|range| range.contains(&position));
             let is_full = !is_wanted && run.len() as u64 >= self.room;
             if is_wanted != run_is_wanted || is_full {
                 self.close(&mut lower, &mut run, run_is_wanted);

@@ -46,6 +46,8 @@ pub struct View {
     under_way: Vec<UnderWay>,
     /// Counts the questions.
     questions: u64,
+    /// Rows held when it was last looked whether some are far from every window, or fewer.
+    held_before: usize,
     /// Why the view cannot be counted.
     uncountable: Option<String>,
     /// What opening it took.
@@ -103,6 +105,7 @@ impl View {
             charts,
             under_way: Vec::new(),
             questions: 0,
+            held_before: 0,
             uncountable: None,
             opening: Opening::default(),
             windows: BTreeMap::new(),
@@ -120,6 +123,7 @@ impl View {
     /// Forgets the windows for which `gone` holds. A count that nobody waits for is broken off.
     pub fn remove_windows(&mut self, gone: impl Fn(&ClientWindow) -> bool) {
         self.windows.retain(|_, shown| !gone(shown));
+        self.held_before = 0;
         if self.windows.is_empty() && self.unused_since.is_none() {
             self.unused_since = Some(Instant::now());
             self.break_off_charts();
@@ -338,9 +342,14 @@ impl View {
         Ok(())
     }
 
-    /// Lets go of rows that no window is near to, once there are many.
+    /// Lets go of rows that no window is near to, once there are many; looks whether there are only when so
+    /// many have come since it last did.
     fn release_far_rows(&mut self) {
         let Some(index) = &mut self.index else { return };
+        if index.held() <= self.held_before + RELEASE_SLACK {
+            self.held_before = self.held_before.min(index.held());
+            return;
+        }
         let mut wanted: Vec<Range<u64>> = self
             .windows
             .values()
@@ -351,6 +360,7 @@ impl View {
             .collect();
         let needed: u64 = wanted.iter().map(|range| range.end - range.start).sum();
         if (index.held() as u64) <= needed + RELEASE_SLACK as u64 {
+            self.held_before = index.held();
             return;
         }
         wanted.sort_by_key(|range| range.start);
@@ -362,6 +372,7 @@ impl View {
             touches
         });
         index.release(&wanted);
+        self.held_before = index.held();
     }
 
     /// Closes the windows that need these positions (`None`: the last rows), and tells their clients why.
