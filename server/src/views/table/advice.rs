@@ -13,7 +13,7 @@ use crate::views::view::{ClientWindow, ViewId, overlap};
 impl TableTask {
     /// Why a window should not be opened without asking, if so. A view that somebody shows costs nothing more.
     pub(super) async fn too_expensive(&self, shown: &ClientWindow, plan: &Plan) -> Option<String> {
-        let is_open = self.views.values().any(|view| *view.plan == *plan);
+        let is_open = self.by_plan.contains_key(plan);
         if shown.allow_expensive || is_open {
             return None;
         }

@@ -174,6 +174,7 @@ impl TableTask {
         self.answers = Answers::new(self.around.clock.clone());
         let views = std::mem::take(&mut self.views).into_values();
         self.shown_in.clear();
+        self.by_plan.clear();
         for shown in views.flat_map(|mut view| std::mem::take(&mut view.windows).into_values()) {
             self.show_or_refuse(shown).await;
         }

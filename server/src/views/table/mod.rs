@@ -37,6 +37,7 @@ use crate::views::client::{ClientRef, SessionId};
 use crate::views::clock::Clock;
 use crate::views::fetching::Answer;
 use crate::views::history::History;
+use crate::views::plan::Plan;
 use crate::views::polled::lanes::Lanes;
 use crate::views::summaries::Summaries;
 use crate::views::turn::Turn;
@@ -109,6 +110,8 @@ pub struct TableTask {
     history: History,
     answers: Answers,
     views: HashMap<ViewId, View>,
+    /// The view that means this. A step in time leaves a plan equal to itself.
+    by_plan: HashMap<Arc<Plan>, ViewId>,
     next_view: ViewId,
     /// Which view each session's windows show; may name some that are closed.
     shown_in: HashMap<SessionId, HashMap<WindowId, ViewId>>,
@@ -144,6 +147,7 @@ impl TableTask {
             answers: Answers::new(around.clock.clone()),
             around,
             views: HashMap::new(),
+            by_plan: HashMap::new(),
             next_view: 0,
             shown_in: HashMap::new(),
             charts: Arc::default(),

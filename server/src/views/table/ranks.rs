@@ -1,5 +1,6 @@
 //! The ranks of changed rows, for views that search.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use protocol::Value;
@@ -12,7 +13,7 @@ use crate::views::plan::{Plan, Ranking};
 
 /// Changes as the views of a table see them: those that rank their rows see one more column.
 pub(super) struct Ranked {
-    by: Vec<(Condition, TableChanges)>,
+    by: HashMap<Condition, TableChanges>,
 }
 
 impl Ranked {
@@ -21,8 +22,7 @@ impl Ranked {
         let Some(ranking) = plan.ranking() else {
             return changes;
         };
-        let is_its = |(score, _): &&(Condition, TableChanges)| *score == ranking.score;
-        self.by.iter().find(is_its).map_or(changes, |(_, it)| it)
+        self.by.get(&ranking.score).unwrap_or(changes)
     }
 }
 
@@ -30,12 +30,11 @@ impl TableTask {
     /// These changes as each of the views sees them: one statement, if any of them ranks its rows.
     pub(super) async fn ranked(&self, changes: &TableChanges) -> Result<Ranked, sqlx::Error> {
         let plans = self.views.values().map(|view| &view.plan);
-        let mut rankings: Vec<&Ranking> = Vec::new();
-        for ranking in plans.filter_map(|plan| plan.ranking()) {
-            if rankings.iter().all(|known| known.score != ranking.score) {
-                rankings.push(ranking);
-            }
-        }
+        let mut known: HashSet<&Condition> = HashSet::new();
+        let rankings: Vec<&Ranking> = plans
+            .filter_map(|plan| plan.ranking())
+            .filter(|ranking| known.insert(&ranking.score))
+            .collect();
         self.ranked_by(&rankings, changes).await
     }
 
@@ -46,8 +45,8 @@ impl TableTask {
         changes: TableChanges,
     ) -> Result<TableChanges, sqlx::Error> {
         let rankings: Vec<&Ranking> = plan.ranking().into_iter().collect();
-        let mut ranked = self.ranked_by(&rankings, &changes).await?;
-        Ok(ranked.by.pop().map_or(changes, |(_, it)| it))
+        let ranked = self.ranked_by(&rankings, &changes).await?;
+        Ok(ranked.by.into_values().next().unwrap_or(changes))
     }
 
     async fn ranked_by(

@@ -128,16 +128,18 @@ impl TableTask {
 
     /// The view that means this, made if there is none.
     fn view_of(&mut self, plan: Plan) -> ViewId {
-        if let Some(view) = self.views.values().find(|view| *view.plan == plan) {
-            return view.id;
+        if let Some(&view) = self.by_plan.get(&plan) {
+            return view;
         }
         let id = self.next_view;
         self.next_view += 1;
         let predicate = plan.predicate(&self.table, &mut self.answers);
         let charts = Arc::downgrade(&self.charts);
+        let plan = Arc::new(plan);
+        let mut view = View::new(id, plan.clone(), predicate, charts);
         let moves = plan.is_relative();
-        let mut view = View::new(id, Arc::new(plan), predicate, charts);
         view.moves = moves.then(|| self.clockwork.moving.clone());
+        self.by_plan.insert(plan, id);
         self.views.insert(id, view);
         id
     }
@@ -187,11 +189,13 @@ impl TableTask {
     /// Drops the views that nobody has shown for a while.
     pub(super) fn drop_unused(&mut self) {
         let (answers, around, oid) = (&mut self.answers, &self.around, self.table.oid);
+        let by_plan = &mut self.by_plan;
         self.views.retain(|_, view| {
             let unused = view
                 .unused_since
                 .is_some_and(|since| since.elapsed() > VIEW_IDLE_MAX);
             if unused {
+                by_plan.remove(&view.plan);
                 around.budget.forget((oid, view.id));
                 answers.release(&view.predicate.asked());
             }
