@@ -22,6 +22,10 @@ pub mod size {
     pub const STATUS_BAR: f32 = 32.0;
     /// The list of tables.
     pub const SIDE_BAR: f32 = 224.0;
+    /// The panel with a column's values.
+    pub const FACET_PANEL: f32 = 272.0;
+    /// The row with the columns' totals.
+    pub const TOTALS_ROW: f32 = 32.0;
     /// Between a cell's edge and its text.
     pub const CELL_PADDING: f32 = 12.0;
     /// The scrollbars' thickness.
@@ -74,6 +78,8 @@ pub struct Palette {
     pub warning: Color32,
     /// Errors; a number that fell.
     pub bad: Color32,
+    /// Behind what a search has found.
+    pub mark: Color32,
     /// Drop shadow of popups.
     pub shadow: Color32,
     dark: bool,
@@ -97,6 +103,7 @@ const LIGHT: Palette = Palette {
     good: Color32::from_rgb(13, 122, 77),
     warning: Color32::from_rgb(163, 88, 6),
     bad: Color32::from_rgb(196, 43, 43),
+    mark: Color32::from_rgb(255, 228, 138),
     shadow: Color32::from_rgba_premultiplied(0, 0, 0, 28),
     dark: false,
 };
@@ -119,6 +126,7 @@ const DARK: Palette = Palette {
     good: Color32::from_rgb(70, 201, 140),
     warning: Color32::from_rgb(240, 171, 82),
     bad: Color32::from_rgb(248, 120, 113),
+    mark: Color32::from_rgb(99, 76, 14),
     shadow: Color32::from_rgba_premultiplied(0, 0, 0, 120),
     dark: true,
 };

@@ -7,10 +7,10 @@ mod model_support;
 use std::time::Duration;
 
 use client_egui::model::{ConnectionState, Slot};
-use model_support::{Rig, fresh, hello, keep, key, row, snapshot};
+use model_support::{Rig, fresh, hello, keep, key, row, schema, snapshot};
 use protocol::{
-    ClientMsg, ErrorCode, ErrorMsg, Hello, Pong, RowOp, ServerMsg, SortColumn, Status, Update,
-    ViewSpec,
+    ClientMsg, ErrorCode, ErrorMsg, Hello, Highlight, Opened, Pong, RowOp, ServerMsg, SortColumn,
+    Status, Update, ViewSpec,
 };
 
 const FRAME: Duration = Duration::from_millis(16);
@@ -523,4 +523,41 @@ fn a_window_that_the_server_holds_to_its_rows_is_not_asked_for_again() {
     rig.pass(FRAME * 3);
     rig.model.show_rows(window, 600, 10, rig.now);
     assert!(rig.moves().is_empty());
+}
+
+#[test]
+fn another_search_keeps_the_columns_and_forgets_the_number_of_rows() {
+    let (mut rig, window) = Rig::following();
+    let searching = ViewSpec {
+        search: Some("lamp".to_owned()),
+        ..ViewSpec::table("things")
+    };
+    rig.model.set_view(window, searching.clone());
+    let open = rig.opens().remove(0);
+    assert_eq!(open.view, searching);
+    let shown = rig.model.window(window).unwrap();
+    assert!(
+        shown.cache().schema().is_some(),
+        "the header stays on the screen"
+    );
+    assert_eq!(shown.cache().total(), None);
+    assert_eq!(shown.cache().row(0), Slot::Loading);
+
+    let highlight = Highlight {
+        terms: vec!["lamp".to_owned()],
+        at_word_start: true,
+    };
+    rig.say(ServerMsg::Opened(Opened {
+        window: open.window,
+        schema: schema(),
+        highlight: Some(highlight.clone()),
+        ranked: true,
+    }));
+    let shown = rig.model.window(window).unwrap();
+    assert_eq!(shown.highlight(), Some(&highlight));
+    assert!(shown.is_ranked());
+
+    rig.model.set_view(window, ViewSpec::table("things"));
+    let shown = rig.model.window(window).unwrap();
+    assert_eq!((shown.highlight(), shown.is_ranked()), (None, false));
 }

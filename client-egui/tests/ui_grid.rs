@@ -249,3 +249,29 @@ fn assistive_technology_can_select_a_cell() {
         Some(true)
     );
 }
+
+#[test]
+fn a_view_is_saved_as_the_server_knows_it() {
+    use client_egui::app::{ExportFormat, export_path};
+    let screen = show(
+        products(1_000),
+        "table=products&sort=-price&search=lamp&filter.name=a%2Bb",
+    );
+    let view = screen
+        .state()
+        .backend()
+        .views
+        .last()
+        .expect("a view")
+        .clone();
+    let path = export_path(&view, ExportFormat::Xlsx);
+    let (address, as_json) = path.split_once("&view=").expect("a view");
+    assert_eq!(address, "/api/v1/tables/products/export?format=xlsx");
+    assert!(
+        as_json
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"%_.~".contains(&byte))
+    );
+    assert!(as_json.contains("a%2Bb"), "{as_json}");
+    screen.get_by_label("Export");
+}

@@ -22,6 +22,18 @@ window.rowcastFailed = (details) =>
 
 element("failure-reload").addEventListener("click", () => location.reload());
 
+// The viewer's own keys: the browser must not open its search (it finds nothing in a canvas).
+addEventListener(
+  "keydown",
+  (event) => {
+    const own = ["f", "g"].includes(event.key.toLowerCase());
+    if (own && (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey) {
+      event.preventDefault();
+    }
+  },
+  { capture: true },
+);
+
 function missing() {
   if (typeof WebAssembly !== "object") {
     return "This browser has no WebAssembly. Use a current version of Firefox, Chrome, Edge or Safari.";

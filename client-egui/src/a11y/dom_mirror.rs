@@ -242,10 +242,19 @@ fn attributes(node: &Node, role: &'static str) -> Vec<(&'static str, String)> {
         "aria-selected",
         node.is_selected().map(|selected| selected.to_string()),
     );
+    let toggled = if matches!(role, "checkbox" | "radio") {
+        "aria-checked"
+    } else {
+        "aria-pressed"
+    };
     add(
-        "aria-pressed",
+        toggled,
         node.toggled()
             .map(|toggled| (toggled == Toggled::True).to_string()),
+    );
+    add(
+        "aria-expanded",
+        node.is_expanded().map(|expanded| expanded.to_string()),
     );
     add(
         "aria-readonly",
@@ -290,6 +299,7 @@ fn role_name(role: Role) -> Option<&'static str> {
         Role::Label => "note",
         Role::Status => "status",
         Role::Dialog => "dialog",
+        Role::ProgressIndicator => "progressbar",
         _ => return None,
     })
 }

@@ -1,9 +1,11 @@
 //! What the person asked for.
 
 use egui::ThemePreference;
-use protocol::Value;
+use protocol::{AggregateOp, Value};
 
+use super::ExportFormat;
 use crate::model::{EditId, NoticeId};
+use crate::net::DownloadId;
 
 /// What the person asked for. Drawing only emits these; the viewer carries them out before the next
 /// frame.
@@ -25,10 +27,43 @@ pub enum Command {
         /// What was typed; it has been checked.
         text: String,
     },
+    /// Look for words; an empty text looks for none.
+    Search(String),
+    /// Show the values of a column with their counts, or no column's.
+    ShowFacet(Option<String>),
+    /// Show more values of the column whose values are shown.
+    MoreFacetValues,
+    /// Show a total of a column, or none.
+    SetTotal {
+        /// The column's name.
+        column: String,
+        /// Which; `None` for none.
+        op: Option<AggregateOp>,
+    },
+    /// Sort by one column alone.
+    SortBy {
+        /// The column's name.
+        column: String,
+        /// The largest first.
+        descending: bool,
+    },
     /// Remove the filters of all columns.
     ClearFilters,
     /// Show the table in its key's order.
     ClearSort,
+    /// Save all rows of the view as a file.
+    Export(ExportFormat),
+    /// Stop saving a file, or take it off the screen.
+    DismissDownload(DownloadId),
+    /// Create the index that is suggested for the view; only for administrators.
+    CreateIndex {
+        /// The server's admin token.
+        token: Secret,
+    },
+    /// Stop the creation of an index.
+    CancelIndex,
+    /// Forget what became of an index.
+    DismissIndex,
     /// Open a view although that takes long.
     OpenAnyway,
     /// Return from rows that cannot be shown to the first ones.
@@ -58,4 +93,14 @@ pub enum Command {
     SetTheme(ThemePreference),
     /// Connect now instead of at the next attempt.
     ReconnectNow,
+}
+
+/// What must not be written to a log.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
 }

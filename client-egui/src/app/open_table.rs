@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{Column, Filter, SortColumn, TableSchema, ViewSpec};
+use protocol::{AggregateOp, Column, Filter, SortColumn, TableSchema, ViewSpec};
 
-use super::ViewAddress;
+use web_time::Instant;
+
+use super::table_summaries::{self, FACET_VALUES, ShownSummary};
+use super::{SearchField, ViewAddress};
 use crate::grid::GridState;
-use crate::model::{Model, WindowCache, WindowId, filter_from_input};
+use crate::model::{GROUPS_SHOWN_MAX, Model, Summary, WindowCache, WindowId, filter_from_input};
 
 /// How many rows to ask for before the size of the screen is known.
 const FIRST_ROWS: u32 = 64;
@@ -20,9 +23,17 @@ pub struct OpenTable {
     pub window: WindowId,
     /// The order, most significant column first.
     pub sort: Vec<SortColumn>,
+    /// The words looked for.
+    pub search: SearchField,
     /// What was typed in the filter fields, by column.
     pub filters: BTreeMap<String, String>,
-    /// The number of its rows when last shown without a filter.
+    /// Which totals are shown, by column.
+    pub totals: BTreeMap<String, AggregateOp>,
+    /// The column whose values are shown beside the grid.
+    pub facet: Option<Facet>,
+    totals_summary: ShownSummary,
+    facet_summary: ShownSummary,
+    /// The number of its rows when last shown without a filter and a search.
     pub unfiltered_total: Option<u64>,
     /// Where the grid is.
     pub grid: GridState,
@@ -30,11 +41,33 @@ pub struct OpenTable {
     filters_sent: bool,
 }
 
+/// A column whose values are shown with their counts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facet {
+    /// Its name.
+    pub column: String,
+    /// How many values are asked for.
+    pub(super) values: u32,
+    /// The bars of a histogram that are being chosen: where the pointer went down, and where it is.
+    pub(crate) dragged: Option<(usize, usize)>,
+}
+
+impl Facet {
+    fn new(column: String) -> Self {
+        Self {
+            column,
+            values: FACET_VALUES,
+            dragged: None,
+        }
+    }
+}
+
 impl OpenTable {
     /// Opens a table.
     pub fn open(model: &mut Model, name: String, address: ViewAddress) -> Self {
         let view = ViewSpec {
             sort: address.sort.clone(),
+            search: search_of(&address.search),
             ..ViewSpec::table(name.clone())
         };
         let window = model.open(view, Vec::new(), 0, FIRST_ROWS);
@@ -42,9 +75,14 @@ impl OpenTable {
             name,
             window,
             sort: address.sort,
+            search: SearchField::new(address.search),
             grid: GridState::with_filters(address.filters.clone()),
             filters_sent: address.filters.is_empty(),
             filters: address.filters,
+            totals: address.totals,
+            facet: address.facet.map(Facet::new),
+            totals_summary: ShownSummary::default(),
+            facet_summary: ShownSummary::default(),
             unfiltered_total: None,
         }
     }
@@ -59,13 +97,69 @@ impl OpenTable {
         model.window(self.window).map(|window| window.cache())
     }
 
+    /// Whether a filter or a search leaves rows out.
+    pub fn is_narrowed(&self) -> bool {
+        !self.filters.is_empty() || !self.search.applied().trim().is_empty()
+    }
+
     /// How it can be shown again.
     pub fn address(&self) -> ViewAddress {
         ViewAddress {
             table: Some(self.name.clone()),
             sort: self.sort.clone(),
+            search: self.search.applied().to_owned(),
             filters: self.filters.clone(),
+            totals: self.totals.clone(),
+            facet: self.facet.as_ref().map(|facet| facet.column.clone()),
         }
+    }
+
+    /// What the server has said of the totals.
+    pub fn totals_summary<'a>(&self, model: &'a Model) -> Option<&'a Summary> {
+        self.totals_summary.of(model)
+    }
+
+    /// What the server has said of the column whose values are shown.
+    pub fn facet_summary<'a>(&self, model: &'a Model) -> Option<&'a Summary> {
+        self.facet_summary.of(model)
+    }
+
+    /// Closes its window and ends its summaries.
+    pub fn close(mut self, model: &mut Model) {
+        self.totals_summary.want(model, None, 1);
+        self.facet_summary.want(model, None, 1);
+        model.close(self.window);
+    }
+
+    /// Shows the values of a column, or of none.
+    pub fn show_facet(&mut self, column: Option<String>) {
+        self.facet = column.map(Facet::new);
+    }
+
+    /// Shows more values of the column whose values are shown.
+    pub fn more_facet_values(&mut self, model: &mut Model, now: Instant) {
+        if let (Some(facet), Some(id)) = (&mut self.facet, self.facet_summary.id()) {
+            facet.values = facet.values.saturating_mul(3).min(GROUPS_SHOWN_MAX);
+            model.show_groups(id, 0, facet.values, now);
+        }
+    }
+
+    /// Shows a total of a column, or none.
+    pub fn set_total(&mut self, column: String, op: Option<AggregateOp>) {
+        match op {
+            Some(op) => drop(self.totals.insert(column, op)),
+            None => drop(self.totals.remove(&column)),
+        }
+    }
+
+    /// Sorts by one column alone.
+    pub fn sort_by(&mut self, model: &mut Model, column: String, descending: bool) {
+        self.sort = vec![SortColumn {
+            column,
+            descending,
+            nulls: None,
+        }];
+        self.send_view(model);
     }
 
     /// The next order of a column: ascending, descending, none.
@@ -91,8 +185,15 @@ impl OpenTable {
         self.send_view(model);
     }
 
+    /// Looks for words; an empty text looks for none.
+    pub fn set_search(&mut self, model: &mut Model, text: String) {
+        self.search.set(text);
+        self.send_view(model);
+    }
+
     /// Filters by a column; an empty text removes its filter.
     pub fn set_filter(&mut self, model: &mut Model, column: String, text: String) {
+        self.grid.set_filter(&column, &text);
         if text.trim().is_empty() {
             self.filters.remove(&column);
         } else {
@@ -121,20 +222,53 @@ impl OpenTable {
         }
         self.grid.follow(model, self.window);
         let total = self.cache(model).and_then(WindowCache::total);
-        let has_filter = model
+        let is_narrowed = model
             .window(self.window)
-            .is_some_and(|w| w.view().filter.is_some());
-        if !has_filter && total.is_some() {
+            .is_some_and(|w| w.view().filter.is_some() || w.view().search.is_some());
+        if !is_narrowed && total.is_some() {
             self.unfiltered_total = total;
+        }
+        self.summarize(model);
+    }
+
+    /// Keeps the summaries that are shown.
+    fn summarize(&mut self, model: &mut Model) {
+        let Some(schema) = self.schema(model) else {
+            return;
+        };
+        let known = |name: &str| schema.columns.iter().any(|column| column.name == name);
+        let chosen = self.totals.iter().filter(|(column, _)| known(column));
+        let totals = table_summaries::totals(self.rows(schema, None), chosen);
+        let facet = self.facet.as_ref().and_then(|facet| {
+            let column = schema.columns.iter();
+            let column = column
+                .into_iter()
+                .find(|column| column.name == facet.column)?;
+            // Its own filter is what is chosen there: it must not hide what else could be.
+            table_summaries::facet(self.rows(schema, Some(&facet.column)), column)
+        });
+        self.totals_summary.want(model, totals, 1);
+        self.facet_summary.want(model, facet, FACET_VALUES);
+    }
+
+    /// The rows shown, in no order; without the filter of one column, if it is named.
+    fn rows(&self, schema: &TableSchema, but: Option<&str>) -> ViewSpec {
+        ViewSpec {
+            filter: self.filter(schema, but),
+            search: search_of(self.search.applied()),
+            ..ViewSpec::table(self.name.clone())
         }
     }
 
     fn send_view(&mut self, model: &mut Model) {
-        let filter = self.schema(model).and_then(|schema| self.filter(schema));
+        let filter = self
+            .schema(model)
+            .and_then(|schema| self.filter(schema, None));
         self.filters_sent = true;
         let view = ViewSpec {
             filter,
             sort: self.sort.clone(),
+            search: search_of(self.search.applied()),
             ..ViewSpec::table(self.name.clone())
         };
         model.set_view(self.window, view);
@@ -142,16 +276,24 @@ impl OpenTable {
     }
 
     /// The filters of all columns together. What cannot be read (an address typed by hand) filters
-    /// nothing; its field says why.
-    fn filter(&self, schema: &TableSchema) -> Option<Filter> {
+    /// nothing; its field says why. `but` names a column whose filter is left out.
+    fn filter(&self, schema: &TableSchema, but: Option<&str>) -> Option<Filter> {
         let of_column = |column: &Column| {
             let text = self.filters.get(&column.name)?;
             filter_from_input(column, text).ok().flatten()
         };
-        let mut filters: Vec<Filter> = schema.columns.iter().filter_map(of_column).collect();
+        let columns = schema.columns.iter();
+        let columns = columns.filter(|column| Some(column.name.as_str()) != but);
+        let mut filters: Vec<Filter> = columns.filter_map(of_column).collect();
         match filters.len() {
             0 | 1 => filters.pop(),
             _ => Some(Filter::And(filters)),
         }
     }
+}
+
+/// What a view looks for, of what was typed.
+fn search_of(text: &str) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
 }

@@ -3,18 +3,24 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use protocol::SortColumn;
+use protocol::{AggregateOp, SortColumn};
 
-/// Which table is shown, in which order, with which filters. As text:
-/// `table=products&sort=-price,name&filter.price=%3E10`.
+/// Which table is shown, in which order, with which search and filters. As text:
+/// `table=products&sort=-price,name&search=lamp&filter.price=%3E10`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ViewAddress {
     /// The table's name; `None` if none is chosen.
     pub table: Option<String>,
     /// The order, most significant column first.
     pub sort: Vec<SortColumn>,
+    /// The words looked for; empty for none.
+    pub search: String,
     /// What is typed in the filter fields, by column.
     pub filters: BTreeMap<String, String>,
+    /// Which totals are shown, by column.
+    pub totals: BTreeMap<String, AggregateOp>,
+    /// The column whose values are shown with their counts.
+    pub facet: Option<String>,
 }
 
 impl ViewAddress {
@@ -39,9 +45,15 @@ impl ViewAddress {
                     let columns = value.split(',').filter(|column| !column.is_empty());
                     address.sort = columns.map(sort_column).collect();
                 }
+                "search" => address.search = decode(value),
+                "facet" => address.facet = Some(decode(value)),
                 name => {
                     if let Some(column) = name.strip_prefix("filter.") {
                         address.filters.insert(decode(column), decode(value));
+                    } else if let Some(column) = name.strip_prefix("total.")
+                        && let Some(op) = aggregate_from_name(value)
+                    {
+                        address.totals.insert(decode(column), op);
                     }
                 }
             }
@@ -65,12 +77,46 @@ impl std::fmt::Display for ViewAddress {
                 encode(&column.column)
             )?;
         }
+        if !self.search.is_empty() {
+            write!(f, "&search={}", encode(&self.search))?;
+        }
         for (column, text) in &self.filters {
             write!(f, "&filter.{}={}", encode(column), encode(text))?;
+        }
+        for (column, op) in &self.totals {
+            write!(f, "&total.{}={}", encode(column), aggregate_name(*op))?;
+        }
+        if let Some(column) = &self.facet {
+            write!(f, "&facet={}", encode(column))?;
         }
         Ok(())
     }
 }
+
+/// What a total is called in an address.
+fn aggregate_name(op: AggregateOp) -> &'static str {
+    match op {
+        AggregateOp::Count => "count",
+        AggregateOp::Sum => "sum",
+        AggregateOp::Avg => "avg",
+        AggregateOp::Min => "min",
+        AggregateOp::Max => "max",
+    }
+}
+
+fn aggregate_from_name(name: &str) -> Option<AggregateOp> {
+    let mut all = AGGREGATES.into_iter();
+    all.find(|op| aggregate_name(*op) == name)
+}
+
+/// Every total there is.
+const AGGREGATES: [AggregateOp; 5] = [
+    AggregateOp::Count,
+    AggregateOp::Sum,
+    AggregateOp::Avg,
+    AggregateOp::Min,
+    AggregateOp::Max,
+];
 
 fn sort_column(text: &str) -> SortColumn {
     let (descending, name) = match text.strip_prefix('-') {
@@ -85,7 +131,7 @@ fn sort_column(text: &str) -> SortColumn {
 }
 
 /// Percent-encodes all but letters, digits and `_.~`; a leading `-` would mean descending.
-fn encode(text: &str) -> String {
+pub(super) fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"_.~".contains(&byte) {
@@ -135,7 +181,10 @@ mod tests {
         let address = ViewAddress {
             table: Some("shop.\"odd & name\"".to_owned()),
             sort: vec![sort("price", true), sort("-odd,", false)],
+            search: "50% & more".to_owned(),
             filters: [("naïve=".to_owned(), ">10 & <20%".to_owned())].into(),
+            totals: AGGREGATES.map(|op| (format!("a {op:?}"), op)).into(),
+            facet: Some("naïve=".to_owned()),
         };
         assert_eq!(ViewAddress::parse(&format!("#{address}")), address);
     }

@@ -3,9 +3,9 @@
 use egui::{CentralPanel, Context, Frame, Panel, Ui};
 use web_time::Instant;
 
-use super::{Backend, Command, OpenTable, ViewAddress};
+use super::{Backend, Command, OpenTable, ViewAddress, export_name, export_path};
 use crate::a11y::PaintedNodes;
-use crate::net::Now;
+use crate::net::{Downloads, Now};
 use crate::panels::{self, GoToRow};
 use crate::theme::{self, Palette, size};
 
@@ -17,8 +17,11 @@ pub struct Viewer<B> {
     table: Option<OpenTable>,
     /// What to show as soon as there is a connection to ask for it.
     wanted: Option<ViewAddress>,
+    downloads: Downloads,
     go_to: Option<GoToRow>,
     refused: Option<String>,
+    /// The admin token as typed: kept while the viewer runs, and nowhere else.
+    admin_token: String,
     commands: Vec<Command>,
 }
 
@@ -27,13 +30,17 @@ impl<B: Backend> Viewer<B> {
     pub fn new(ctx: &Context, backend: B, url: String, address: ViewAddress) -> Self {
         theme::install(ctx);
         PaintedNodes::install(ctx);
+        let wake = ctx.clone();
+        let downloads = Downloads::new(&url, move || wake.request_repaint());
         Self {
             backend,
             url,
             table: None,
             wanted: Some(address),
+            downloads,
             go_to: None,
             refused: None,
+            admin_token: String::new(),
             commands: Vec::new(),
         }
     }
@@ -66,6 +73,11 @@ impl<B: Backend> Viewer<B> {
         }
     }
 
+    /// For tests, which look at what was saved.
+    pub fn downloads(&self) -> &Downloads {
+        &self.downloads
+    }
+
     /// Takes in what has arrived and carries out what the person asked for.
     pub fn logic(&mut self, ctx: &Context) {
         let now = Now::read();
@@ -75,6 +87,7 @@ impl<B: Backend> Viewer<B> {
         for command in std::mem::take(&mut self.commands) {
             self.carry_out(ctx, command, now);
         }
+        self.downloads.poll();
         let deadline = self.backend.pump(now);
         if let Some(table) = &mut self.table {
             let model = self.backend.model_mut();
@@ -104,7 +117,7 @@ impl<B: Backend> Viewer<B> {
         };
         let model = self.backend.model_mut();
         if let Some(shown) = self.table.take() {
-            model.close(shown.window);
+            shown.close(model);
         }
         self.table = Some(OpenTable::open(model, name, address));
     }
@@ -123,8 +136,18 @@ impl<B: Backend> Viewer<B> {
             Command::KeepTheirs(edit) => return model.resolve_take_theirs(edit),
             Command::Resend(edit) => return model.retry(edit, now.steady),
             Command::DismissNotice(notice) => return model.dismiss_notice(notice),
+            Command::DismissDownload(id) => return self.downloads.dismiss(id),
+            Command::CancelIndex => return model.cancel_index(),
+            Command::DismissIndex => return model.dismiss_index(),
             Command::CycleSort { .. }
             | Command::SetFilter { .. }
+            | Command::Search(_)
+            | Command::ShowFacet(_)
+            | Command::MoreFacetValues
+            | Command::SetTotal { .. }
+            | Command::CreateIndex { .. }
+            | Command::Export(_)
+            | Command::SortBy { .. }
             | Command::ClearFilters
             | Command::ClearSort
             | Command::OpenAnyway
@@ -136,8 +159,21 @@ impl<B: Backend> Viewer<B> {
         match command {
             Command::CycleSort { column, add } => table.cycle_sort(model, &column, add),
             Command::SetFilter { column, text } => table.set_filter(model, column, text),
+            Command::ShowFacet(column) => table.show_facet(column),
+            Command::MoreFacetValues => table.more_facet_values(model, now.steady),
+            Command::SetTotal { column, op } => table.set_total(column, op),
+            Command::SortBy { column, descending } => table.sort_by(model, column, descending),
+            Command::Search(text) => table.set_search(model, text),
             Command::ClearFilters => table.clear_filters(model),
             Command::ClearSort => table.clear_sort(model),
+            Command::Export(format) => {
+                if let Some(window) = model.window(table.window) {
+                    let path = export_path(window.view(), format);
+                    let name = export_name(panels::short_name(&table.name), format);
+                    self.downloads.start(&path, &name);
+                }
+            }
+            Command::CreateIndex { token } => model.create_index(table.window, token.0),
             Command::OpenAnyway => model.open_anyway(table.window),
             Command::ReturnToTop => {
                 table.grid.go_to_row(0);
@@ -172,8 +208,11 @@ impl<B: Backend> Viewer<B> {
             .resizable(false)
             .frame(backdrop)
             .show(ui, |ui| {
-                let refused = self.refused.as_deref();
-                panels::status_bar::show(ui, &frame, self.table.as_ref(), refused, commands);
+                let news = panels::status_bar::News {
+                    refused: self.refused.as_deref(),
+                    downloads: self.downloads.list(),
+                };
+                panels::status_bar::show(ui, &frame, self.table.as_ref(), news, commands);
             });
         Panel::left("tables")
             .exact_size(size::SIDE_BAR)
@@ -187,8 +226,23 @@ impl<B: Backend> Viewer<B> {
             .resizable(false)
             .frame(surface)
             .show(ui, |ui| {
-                panels::top_bar::show(ui, &frame, self.table.as_ref(), commands);
+                let table = self.table.as_mut();
+                let token = &mut self.admin_token;
+                panels::top_bar::show(ui, &frame, table, token, commands);
             });
+        if self
+            .table
+            .as_ref()
+            .is_some_and(|table| table.facet.is_some())
+        {
+            Panel::right("facet")
+                .exact_size(size::FACET_PANEL)
+                .resizable(false)
+                .frame(surface)
+                .show(ui, |ui| {
+                    panels::facet::show(ui, &frame, self.table.as_mut(), commands);
+                });
+        }
         CentralPanel::default().frame(surface).show(ui, |ui| {
             panels::central::show(ui, &frame, self.table.as_mut(), commands);
         });

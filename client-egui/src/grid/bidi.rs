@@ -2,6 +2,8 @@
 //! scripts, but puts them side by side in memory order, and turns round what else is in the same
 //! run.
 
+use std::ops::Range;
+
 use unicode_bidi::BidiInfo;
 
 /// Whether a text has anything to put in order: nearly none has, and the question is cheap.
@@ -15,8 +17,19 @@ fn is_right_to_left(c: char) -> bool {
         | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
 }
 
-/// The parts of a text from left to right. Each has one direction, so it can be shaped by itself.
-pub(super) fn visual_parts(text: &str) -> Vec<String> {
+/// A part of a text that has one direction, so that it can be shaped by itself.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct VisualPart {
+    /// The bytes of the text that it shows.
+    pub(super) source: Range<usize>,
+    /// What to draw.
+    pub(super) shown: String,
+    /// One word of a right-to-left script, whose letters join; else the text as it is.
+    pub(super) is_word: bool,
+}
+
+/// The parts of a text from left to right.
+pub(super) fn visual_parts(text: &str) -> Vec<VisualPart> {
     let info = BidiInfo::new(text, None);
     let mut parts = Vec::new();
     for paragraph in &info.paragraphs {
@@ -24,9 +37,21 @@ pub(super) fn visual_parts(text: &str) -> Vec<String> {
         for run in runs {
             let part = &text[run.clone()];
             if levels[run.start].is_rtl() {
-                parts.extend(words(part).into_iter().rev().map(joined));
+                let mut end = run.end;
+                for word in words(part).into_iter().rev() {
+                    parts.push(VisualPart {
+                        source: end - word.len()..end,
+                        shown: joined(word),
+                        is_word: true,
+                    });
+                    end -= word.len();
+                }
             } else {
-                parts.push(part.to_owned());
+                parts.push(VisualPart {
+                    source: run,
+                    shown: part.to_owned(),
+                    is_word: false,
+                });
             }
         }
     }
@@ -69,6 +94,11 @@ fn joined(word: &str) -> String {
 mod tests {
     use super::*;
 
+    fn shown(text: &str) -> Vec<String> {
+        let parts = visual_parts(text).into_iter();
+        parts.map(|part| part.shown).collect()
+    }
+
     #[test]
     fn left_to_right_text_is_left_alone() {
         assert!(!has_right_to_left("Zoë’s Café – 漢字 हिन्दी"));
@@ -78,12 +108,15 @@ mod tests {
     fn words_of_right_to_left_text_start_at_the_right() {
         let text = "שלום עולם";
         assert!(has_right_to_left(text));
-        assert_eq!(visual_parts(text), ["עולם", " ", "שלום"]);
+        assert_eq!(shown(text), ["עולם", " ", "שלום"]);
+        for part in visual_parts(text) {
+            assert_eq!(&text[part.source], part.shown);
+        }
     }
 
     #[test]
     fn latin_words_and_numbers_keep_their_direction() {
-        assert_eq!(visual_parts("Laptop שלום 810").concat(), "Laptop 810 שלום");
-        assert_eq!(visual_parts("שלום Pro 810").concat(), "Pro 810 שלום");
+        assert_eq!(shown("Laptop שלום 810").concat(), "Laptop 810 שלום");
+        assert_eq!(shown("שלום Pro 810").concat(), "Pro 810 שלום");
     }
 }

@@ -6,7 +6,7 @@ use egui::accesskit::{Action, Node, Role};
 use egui::{Align, Color32, Id, Painter, Rangef, Rect, Stroke, StrokeKind, Ui, pos2, vec2};
 
 use super::assistive::{cell_id, row_id};
-use super::cell::{cell_text, paint_placeholder, paint_value};
+use super::cell::{ValueStyle, cell_text, paint_placeholder, paint_value};
 use super::flash::FlashingCell;
 use super::geometry::Geometry;
 use super::state::GridState;
@@ -112,6 +112,14 @@ impl BodyFrame<'_> {
         Rect::from_x_y_ranges(self.geometry.body.x_range(), self.geometry.row_y(row))
     }
 
+    fn style(&self, color: Color32) -> ValueStyle<'_> {
+        ValueStyle {
+            color,
+            palette: self.view.palette,
+            highlight: self.view.highlight,
+        }
+    }
+
     /// As far as the columns go.
     fn used_x(&self) -> Rangef {
         let body = self.geometry.body;
@@ -165,7 +173,7 @@ impl BodyFrame<'_> {
             };
             let area = Rect::from_x_y_ranges(x, y);
             let column = &self.view.schema.columns[index];
-            paint_value(&painter, area, column, value, palette.muted, palette);
+            paint_value(&painter, area, column, value, self.style(palette.muted));
         }
         let area = row.with_max_x(self.geometry.gutter.right() - 10.0);
         paint_line(
@@ -246,7 +254,13 @@ impl BodyFrame<'_> {
         if let Some(tint) = state.flashes.tint(flashing, self.view.now, palette) {
             painter.rect_filled(area, 0.0, tint);
         }
-        paint_value(painter, area, column, cell.shown(), palette.text, palette);
+        paint_value(
+            painter,
+            area,
+            column,
+            cell.shown(),
+            self.style(palette.text),
+        );
         if let Some(edit) = cell.edit {
             self.edit_marker(painter, area, edit.phase());
         }

@@ -1,10 +1,10 @@
 //! Drawing one value.
 
 use egui::{Align, Color32, Painter, Rect, Stroke, pos2, vec2};
-use protocol::{Column, ColumnKind, Value};
+use protocol::{Column, ColumnKind, Highlight, Value};
 
 use super::columns::is_right_aligned;
-use super::text::{line, paint_line};
+use super::text::{Marking, marked_line, paint_line, paint_marked_line};
 use crate::model::display_cell;
 use crate::theme::{self, Palette, size};
 
@@ -25,15 +25,39 @@ pub(super) fn cell_text(column: &Column, value: &Value) -> String {
     }
 }
 
+/// How to draw a value.
+#[derive(Clone, Copy)]
+pub(super) struct ValueStyle<'a> {
+    pub(super) color: Color32,
+    pub(super) palette: &'a Palette,
+    /// What a search looks for, in the kinds of values that it looks in.
+    pub(super) highlight: Option<&'a Highlight>,
+}
+
+impl ValueStyle<'_> {
+    fn marking(&self, kind: ColumnKind) -> Option<Marking<'_>> {
+        let is_searched = matches!(
+            kind,
+            ColumnKind::Text | ColumnKind::Json | ColumnKind::Array | ColumnKind::Other
+        );
+        let highlight = self.highlight.filter(|_| is_searched)?;
+        let background = self.palette.mark;
+        Some(Marking {
+            highlight,
+            background,
+        })
+    }
+}
+
 /// Draws a value in `cell`.
 pub(super) fn paint_value(
     painter: &Painter,
     cell: Rect,
     column: &Column,
     value: &Value,
-    color: Color32,
-    palette: &Palette,
+    style: ValueStyle<'_>,
 ) {
+    let palette = style.palette;
     let area = cell.shrink2(vec2(size::CELL_PADDING, 0.0));
     let align = if is_right_aligned(column.kind) {
         Align::Max
@@ -54,27 +78,25 @@ pub(super) fn paint_value(
         Value::Bool(true) => paint_check(painter, area.left_center(), palette.accent),
         Value::Bool(false) => paint_dash(painter, area.left_center(), palette.faint),
         Value::Text(text) if column.kind == ColumnKind::Array => {
-            paint_array(painter, area, column, text, color, palette);
+            paint_array(painter, area, column, text, style);
         }
         value => {
             let text = display_cell(column, value);
-            paint_line(painter, area, &text, font_of(column.kind), color, align);
+            let font = (font_of(column.kind), style.color);
+            let marking = style.marking(column.kind);
+            paint_marked_line(painter, area, &text, font, align, marking);
         }
     }
 }
 
 /// Draws a list of texts as tags; anything else (nested or mixed) as its text.
-fn paint_array(
-    painter: &Painter,
-    area: Rect,
-    column: &Column,
-    json: &str,
-    color: Color32,
-    palette: &Palette,
-) {
+fn paint_array(painter: &Painter, area: Rect, column: &Column, json: &str, style: ValueStyle<'_>) {
+    let palette = style.palette;
+    let marking = style.marking(column.kind);
     let Ok(tags) = serde_json::from_str::<Vec<String>>(json) else {
         let text = display_cell(column, &Value::text(json));
-        return paint_line(painter, area, &text, theme::text_font(), color, Align::Min);
+        let font = (theme::text_font(), style.color);
+        return paint_marked_line(painter, area, &text, font, Align::Min, marking);
     };
     let mut left = area.left() - 2.0;
     for tag in tags {
@@ -82,7 +104,8 @@ fn paint_array(
         if room < TAG_ROOM_MIN {
             break;
         }
-        let galley = line(painter, &tag, theme::small_font(), palette.muted, room);
+        let font = (theme::small_font(), palette.muted);
+        let galley = marked_line(painter, &tag, font, room, marking);
         let size = galley.size() + vec2(2.0 * TAG_PADDING, 5.0);
         let chip = Rect::from_min_size(pos2(left, (area.center().y - size.y / 2.0).round()), size);
         painter.rect_filled(chip, size.y / 2.0, palette.hover);

@@ -46,6 +46,16 @@ impl FilterFields {
         }
     }
 
+    /// Unless something newer is being typed there.
+    pub(super) fn set(&mut self, column: &str, text: &str) {
+        let field = self.fields.entry(column.to_owned()).or_default();
+        if field.typed_at.is_none() {
+            text.clone_into(&mut field.text);
+            field.error = None;
+        }
+        text.clone_into(&mut field.applied);
+    }
+
     pub(super) fn clear(&mut self) {
         self.fields.clear();
     }

@@ -16,6 +16,8 @@ pub(super) struct Geometry {
     pub(super) body: Rect,
     /// The row numbers, beside the body.
     pub(super) gutter: Rect,
+    /// The totals beneath the cells; of no height while none are shown.
+    pub(super) totals: Rect,
     /// The vertical scrollbar's track.
     pub(super) vertical: Rect,
     /// The horizontal scrollbar's track; of no height while all columns fit.
@@ -30,10 +32,20 @@ pub(super) struct Geometry {
     pub(super) held_row: Option<u64>,
 }
 
+/// The parts of the grid that are not always there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parts {
+    /// The filter fields.
+    pub(super) filters: bool,
+    /// The row of totals.
+    pub(super) totals: bool,
+}
+
 impl Geometry {
     /// Divides `area`; `scroll_x` and `scroll` are brought into their ranges.
     pub(super) fn new(
         area: Rect,
+        parts: Parts,
         gutter_width: f32,
         spans: Vec<Rangef>,
         scroll_x: f32,
@@ -44,9 +56,11 @@ impl Geometry {
         let left = area.left() + gutter_width;
         let right = area.right() - size::SCROLLBAR;
         let header_bottom = area.top() + size::HEADER;
-        let top = header_bottom + size::FILTER_ROW;
+        let height = |is_there: bool, height: f32| if is_there { height } else { 0.0 };
+        let top = header_bottom + height(parts.filters, size::FILTER_ROW);
         let overflows = content > right - left;
-        let bottom = area.bottom() - if overflows { size::SCROLLBAR } else { 0.0 };
+        let track = area.bottom() - height(overflows, size::SCROLLBAR);
+        let bottom = (track - height(parts.totals, size::TOTALS_ROW)).max(top);
         let body = Rect::from_min_max(pos2(left, top), pos2(right, bottom.max(top)));
         let extent = ScrollExtent {
             total,
@@ -58,7 +72,8 @@ impl Geometry {
             body,
             gutter: Rect::from_min_max(pos2(area.left(), top), pos2(left, bottom)),
             vertical: Rect::from_min_max(pos2(right, top), pos2(area.right(), bottom)),
-            horizontal: Rect::from_min_max(pos2(left, bottom), pos2(right, area.bottom())),
+            totals: Rect::from_min_max(pos2(left, bottom), pos2(right, track.max(bottom))),
+            horizontal: Rect::from_min_max(pos2(left, track), pos2(right, area.bottom())),
             spans,
             scroll_x: scroll_x.clamp(0.0, (content - body.width()).max(0.0)),
             scroll: scroll.clamped(extent),

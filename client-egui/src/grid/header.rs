@@ -4,12 +4,12 @@ use egui::accesskit::{Role, SortDirection};
 use egui::{Align, Color32, CursorIcon, Painter, Pos2, Rangef, Rect, Sense, Ui, pos2, vec2};
 use protocol::{Column, SortColumn};
 
-use super::cell;
 use super::columns::{FITTED_WIDTH_MAX, is_right_aligned};
 use super::geometry::Geometry;
 use super::state::GridState;
 use super::text::{line, paint_line};
 use super::widget::GridView;
+use super::{cell, column_menu};
 use crate::app::Command;
 use crate::model::Slot;
 use crate::theme::{self, size};
@@ -34,9 +34,11 @@ pub(super) fn show(
     let visible: Vec<(usize, Rangef)> = geometry.visible_columns().collect();
     for &(index, x) in &visible {
         let area = Rect::from_x_y_ranges(x, geometry.header.y_range());
-        name(ui, view, index, area, geometry.header, commands);
+        let wanted = state.menu_wanted == Some(index);
+        name(ui, view, index, (area, geometry.header), wanted, commands);
     }
     // After the names, so that an edge wins over the name beneath it.
+    state.menu_wanted = None;
     for &(index, x) in &visible {
         edge(ui, view, state, index, x.max, geometry);
     }
@@ -46,18 +48,13 @@ fn name(
     ui: &mut Ui,
     view: &GridView<'_>,
     index: usize,
-    area: Rect,
-    clip: Rect,
+    (area, clip): (Rect, Rect),
+    wanted: bool,
     commands: &mut Vec<Command>,
 ) {
     let column = &view.schema.columns[index];
-    let sense = if column.sortable {
-        Sense::click()
-    } else {
-        Sense::hover()
-    };
     let id = view.id.with(("header", &column.name));
-    let mut response = ui.interact(area.intersect(clip), id, sense);
+    let mut response = ui.interact(area.intersect(clip), id, Sense::click());
     let painter = ui.painter_at(clip);
     if response.hovered() && column.sortable {
         painter.rect_filled(area, 0.0, view.palette.hover);
@@ -77,13 +74,19 @@ fn name(
             });
         }
     });
-    if response.clicked() {
+    if response.clicked() && column.sortable {
         let add = ui.input(|input| input.modifiers.shift);
         commands.push(Command::CycleSort {
             column: column.name.clone(),
             add,
         });
     }
+    let place = column_menu::Place {
+        area,
+        clip,
+        at_left: is_right_aligned(column.kind),
+    };
+    column_menu::show(ui, view, column, place, &response, wanted, commands);
     response.on_hover_ui(|ui| hint(ui, column));
 }
 

@@ -32,6 +32,9 @@ pub(super) fn handle(
             },
         );
     });
+    if pressed(ui, Modifiers::ALT, Key::ArrowDown) {
+        state.menu_wanted = state.selected.as_ref().map(|cell| cell.column);
+    }
     move_selection(ui, view, state, geometry);
     let enter = pressed(ui, Modifiers::NONE, Key::Enter) || pressed(ui, Modifiers::NONE, Key::F2);
     if enter {

@@ -8,6 +8,7 @@ mod assistive;
 mod bidi;
 mod body;
 mod cell;
+mod column_menu;
 mod columns;
 mod conflict;
 mod editor;
@@ -20,6 +21,7 @@ mod scroll;
 mod scrollbar;
 mod state;
 mod text;
+mod totals_row;
 mod widget;
 
 pub use scroll::{ScrollExtent, ScrollPosition};

@@ -27,6 +27,10 @@ pub struct GridState {
     pub(super) grabbed: Option<f32>,
     /// Scroll sideways so far that the selected cell is visible.
     pub(super) reveal_column: bool,
+    /// The number of rows when last known: the row numbers keep their width until the next one is.
+    pub(super) last_total: u64,
+    /// The column whose menu opens in the next frame.
+    pub(super) menu_wanted: Option<usize>,
     /// Take the keyboard in the next frame.
     pub(super) wants_focus: bool,
     anchor: Option<(Vec<Value>, u64)>,
@@ -80,6 +84,11 @@ impl GridState {
         self.wants_focus = true;
     }
 
+    /// Takes the keyboard in the next frame.
+    pub fn take_keyboard(&mut self) {
+        self.wants_focus = true;
+    }
+
     /// The view has other rows now: starts from the top.
     pub fn view_changed(&mut self) {
         self.scroll = ScrollPosition::default();
@@ -87,6 +96,11 @@ impl GridState {
         self.editor = None;
         self.anchor = None;
         self.flashes.clear();
+    }
+
+    /// Shows another text in a column's filter field, which applies.
+    pub fn set_filter(&mut self, column: &str, text: &str) {
+        self.filters.set(column, text);
     }
 
     /// Empties the filter fields.

@@ -1,14 +1,18 @@
 //! The grid as a whole: divides its area, takes the input, draws the parts.
 
+use std::collections::BTreeMap;
+
 use egui::{Id, Rect, Response, Sense, Ui, UiBuilder};
-use protocol::{SortColumn, TableSchema};
+use protocol::{AggregateOp, Highlight, SortColumn, TableSchema};
 use web_time::Instant;
 
-use super::geometry::Geometry;
+use super::geometry::{Geometry, Parts};
 use super::state::{GridState, SelectedCell};
-use super::{assistive, body, conflict, editor, filter_row, header, keyboard, scrollbar};
+use super::{
+    assistive, body, conflict, editor, filter_row, header, keyboard, scrollbar, totals_row,
+};
 use crate::app::Command;
-use crate::model::{Model, Slot, WindowCache, WindowId};
+use crate::model::{Model, Slot, Summary, WindowCache, WindowId};
 use crate::theme::{Palette, size};
 
 /// What the grid shows.
@@ -26,6 +30,14 @@ pub struct GridView<'a> {
     pub schema: &'a TableSchema,
     /// Its order.
     pub sort: &'a [SortColumn],
+    /// Which totals are shown, by column.
+    pub totals: &'a BTreeMap<String, AggregateOp>,
+    /// What the server has said of them.
+    pub totals_summary: Option<&'a Summary>,
+    /// Whether there are filter fields beneath the columns' names.
+    pub has_filters: bool,
+    /// What to mark in the cells' text, if the view searches.
+    pub highlight: Option<&'a Highlight>,
     /// The time of this frame.
     pub now: Instant,
     /// The colours.
@@ -56,7 +68,10 @@ pub fn show(ui: &mut Ui, view: &GridView<'_>, state: &mut GridState, commands: &
     body::show(ui, view, state, geometry);
     paint_frame(ui, view, geometry, area);
     header::show(ui, view, state, geometry, commands);
-    filter_row::show(ui, view, state, geometry, commands);
+    if view.has_filters {
+        filter_row::show(ui, view, state, geometry, commands);
+    }
+    totals_row::show(ui, view, geometry);
     scrollbar::paint_vertical(ui, view, state, geometry);
     scrollbar::horizontal(ui, view, state, geometry);
     editor::show(ui, view, state, geometry, commands);
@@ -88,15 +103,28 @@ fn take_input(
     let geometry = measure(ui, view, state, area);
     state.scroll = geometry.scroll;
     state.scroll_x = geometry.scroll_x;
+    state.last_total = view.cache.total().unwrap_or(state.last_total);
     geometry
 }
 
 fn measure(ui: &Ui, view: &GridView<'_>, state: &GridState, area: Rect) -> Geometry {
     let total = view.cache.total();
     let spans = state.widths.spans(&view.schema.columns);
-    let gutter = body::gutter_width(ui.painter(), total.unwrap_or(0));
+    let gutter = body::gutter_width(ui.painter(), total.unwrap_or(state.last_total));
     let known = total.unwrap_or(u64::MAX);
-    let mut geometry = Geometry::new(area, gutter, spans, state.scroll_x, state.scroll, known);
+    let parts = Parts {
+        filters: view.has_filters,
+        totals: !view.totals.is_empty(),
+    };
+    let mut geometry = Geometry::new(
+        area,
+        parts,
+        gutter,
+        spans,
+        state.scroll_x,
+        state.scroll,
+        known,
+    );
     let editor = state.editor.as_ref();
     let held = editor.filter(|editor| editor.held_row(view.cache).is_some());
     geometry.held_row = held.map(|editor| editor.row);

@@ -145,6 +145,12 @@ impl Timestamp {
         ))
     }
 
+    /// Seconds since 1970, as if this were in UTC.
+    pub(super) fn seconds(self) -> f64 {
+        let whole = self.date.to_days() * SECONDS_PER_DAY + self.time.seconds;
+        whole as f64 + f64::from(self.time.micros) / 1e6
+    }
+
     /// The same instant in UTC, where this is so many seconds east of it.
     pub(super) fn to_utc(self, seconds_east: i64) -> Self {
         let seconds = self.time.seconds - seconds_east;

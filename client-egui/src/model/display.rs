@@ -11,10 +11,15 @@ const CHARS_MAX: usize = 500;
 /// shown to the millisecond, and characters that would not show, or would reorder the text, are
 /// written as escapes.
 pub fn display_cell(column: &Column, value: &Value) -> String {
+    display_value(column.kind, value)
+}
+
+/// The same for a value that is not of a column.
+pub fn display_value(kind: ColumnKind, value: &Value) -> String {
     let Value::Text(text) = value else {
         return value.to_string();
     };
-    match column.kind {
+    match kind {
         ColumnKind::Timestamp => short_timestamp(text),
         ColumnKind::TimestampTz => match text.strip_suffix("+00:00") {
             Some(utc) => short_timestamp(utc) + " UTC",

@@ -5,6 +5,7 @@ use protocol::{Column, ColumnKind, Filter, FilterOp, Test, Value};
 use super::InputError;
 use super::calendar::{Date, Timestamp};
 use super::input::parse_value;
+use super::operands::{self, Operand};
 
 /// Reads what a person typed above a column; `None` for no filter.
 ///
@@ -13,7 +14,8 @@ use super::input::parse_value;
 /// | `abc` | a text, JSON or array that contains it; any other value equal to it |
 /// | `=abc` `!=abc` `<9` `<=9` `>9` `>=9` | as written |
 /// | `1..9` `1..` `..9` | both ends included |
-/// | `a\|b\|c` `!=a\|b` | one of these, none of these |
+/// | `1..<9` | up to but not 9 |
+/// | `a\|b\|c` `!=a\|b` | one of these, none of these; `null` is one, `\` before a character means it as it is |
 /// | `^abc` | a text that starts with it |
 /// | `null` `!null` | without a value, with one |
 /// | `\abc` | what follows, taken as it is |
@@ -23,7 +25,7 @@ use super::input::parse_value;
 /// # Errors
 /// If an operand is not a value of the column's type.
 pub fn filter_from_input(column: &Column, text: &str) -> Result<Option<Filter>, InputError> {
-    let typed = text.trim();
+    let typed = operands::trim(text);
     if typed.is_empty() {
         return Ok(None);
     }
@@ -47,7 +49,7 @@ pub fn filter_from_input(column: &Column, text: &str) -> Result<Option<Filter>, 
     ];
     for (prefix, op) in prefixes {
         if let Some(operand) = typed.strip_prefix(prefix) {
-            return compared(column, op, operand.trim()).map(Some);
+            return compared(column, op, operands::trim(operand)).map(Some);
         }
     }
     if let Some(start) = typed.strip_prefix('^').filter(|_| is_searched(column.kind)) {
@@ -63,7 +65,7 @@ pub fn filter_from_input(column: &Column, text: &str) -> Result<Option<Filter>, 
         return Ok(Some(filter));
     }
     if typed.contains('|') {
-        return one_of(column, typed).map(Some);
+        return one_of(column, typed, false).map(Some);
     }
     plain(column, typed).map(Some)
 }
@@ -97,8 +99,8 @@ fn plain(column: &Column, text: &str) -> Result<Filter, InputError> {
 }
 
 fn compared(column: &Column, op: FilterOp, operand: &str) -> Result<Filter, InputError> {
-    if matches!(op, FilterOp::Eq | FilterOp::Ne) && operand.contains('|') {
-        let any = one_of(column, operand)?;
+    if matches!(op, FilterOp::Eq | FilterOp::Ne) && operand.contains(['|', '\\']) {
+        let any = one_of(column, operand, column.kind == ColumnKind::Text)?;
         return Ok(if op == FilterOp::Eq {
             any
         } else {
@@ -136,8 +138,12 @@ fn between(column: &Column, low: &str, high: &str) -> Result<Option<Filter>, Inp
     let from = (!low.is_empty())
         .then(|| compared(column, FilterOp::Ge, low))
         .transpose()?;
+    let (op, high) = match high.strip_prefix('<') {
+        Some(high) => (FilterOp::Lt, high.trim()),
+        None => (FilterOp::Le, high),
+    };
     let to = (!high.is_empty())
-        .then(|| compared(column, FilterOp::Le, high))
+        .then(|| compared(column, op, high))
         .transpose()?;
     match (from, to) {
         (None, None) => Err(InputError(
@@ -159,31 +165,57 @@ fn between(column: &Column, low: &str, high: &str) -> Result<Option<Filter>, Inp
     }
 }
 
-fn one_of(column: &Column, text: &str) -> Result<Filter, InputError> {
-    let operands: Vec<&str> = text
-        .split('|')
-        .map(str::trim)
-        .filter(|operand| !operand.is_empty())
-        .collect();
-    if operands.is_empty() {
-        return Err(InputError("type values like a|b|c".to_owned()));
+/// `with_empty`: an empty text is a value like any other.
+fn one_of(column: &Column, list: &str, with_empty: bool) -> Result<Filter, InputError> {
+    let mut has_null = false;
+    let mut texts = Vec::new();
+    for operand in operands::split(list) {
+        match operand {
+            Operand::Null => has_null = true,
+            Operand::Text(text) if text.is_empty() && !with_empty => {}
+            Operand::Text(text) => texts.push(text),
+        }
     }
-    if operands
-        .iter()
-        .any(|operand| whole_day(column, operand).is_some())
-    {
-        let days = operands
+    let mut any = if texts.iter().any(|text| whole_day(column, text).is_some()) {
+        let days = texts
             .iter()
-            .map(|operand| compared(column, FilterOp::Eq, operand));
-        return Ok(Filter::Or(days.collect::<Result<_, _>>()?));
+            .map(|text| compared(column, FilterOp::Eq, text));
+        days.collect::<Result<Vec<_>, _>>()?
+    } else if texts.is_empty() {
+        Vec::new()
+    } else {
+        let values = texts.iter().map(|text| value_of(column, text));
+        vec![equal_to_one_of(column, values.collect::<Result<_, _>>()?)]
+    };
+    if has_null {
+        any.push(is_null(column));
     }
-    let values = operands.iter().map(|operand| parse_value(column, operand));
-    let values = values.collect::<Result<_, _>>()?;
-    Ok(Filter::Test(Test {
+    match any.len() {
+        0 => Err(InputError("type values like a|b|c".to_owned())),
+        1 => Ok(any.remove(0)),
+        _ => Ok(Filter::Or(any)),
+    }
+}
+
+/// A value of a list, whose escapes are gone already.
+fn value_of(column: &Column, text: &str) -> Result<Value, InputError> {
+    match column.kind {
+        ColumnKind::Text => Ok(Value::text(text)),
+        _ => parse_value(column, text),
+    }
+}
+
+fn equal_to_one_of(column: &Column, values: Vec<Value>) -> Filter {
+    let op = if values.len() == 1 {
+        FilterOp::Eq
+    } else {
+        FilterOp::In
+    };
+    Filter::Test(Test {
         column: column.name.clone(),
-        op: FilterOp::In,
+        op,
         values,
-    }))
+    })
 }
 
 /// The first instants of a day and of the next, if a day is what was typed for a column of times.

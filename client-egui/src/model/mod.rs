@@ -10,25 +10,38 @@ mod connection_state;
 mod display;
 mod edit_book;
 mod edits;
+mod facet;
 mod filter_input;
+mod highlight;
+mod index_build;
 mod input;
 mod latency;
 mod link_event;
 mod notices;
+mod operands;
 mod rebuild;
 mod receive;
 mod round_trip;
 mod row;
+mod stand;
 mod state;
+mod summaries;
+mod summary;
 mod viewport;
 mod window;
 mod window_cache;
 
 pub use cell::CellView;
 pub use connection_state::ConnectionState;
-pub use display::display_cell;
+pub use display::{display_cell, display_value};
 pub use edits::{Edit, EditId, EditPhase, EditRefused};
+pub use facet::{
+    FacetKind, ValueRange, bucket_bounds, facet_kind, filter_of_group, filter_of_range,
+    filter_of_values, ordinal, range_in_filter, values_in_filter,
+};
 pub use filter_input::filter_from_input;
+pub use highlight::marked_parts;
+pub use index_build::{IndexBuild, IndexBuildState};
 pub use input::{InputError, NULL_INPUT, edit_text, parse_input};
 pub use latency::LatencySummary;
 pub use link_event::LinkEvent;
@@ -36,6 +49,7 @@ pub use notices::{Notice, NoticeId};
 pub use rebuild::ChainError;
 pub use row::{RowEntry, Slot};
 pub use state::Model;
+pub use summary::{GROUPS_SHOWN_MAX, GroupCounts, Summary, SummaryId, SummarySpec};
 pub use window::{Window, WindowId};
 pub use window_cache::{Applied, WindowCache};
 

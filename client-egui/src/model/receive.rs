@@ -7,7 +7,7 @@ use protocol::{
 use web_time::Instant;
 
 use super::window::rows_max;
-use super::{ConnectionState, LinkEvent, Model, WindowId};
+use super::{ConnectionState, LinkEvent, Model, Summary, WindowId};
 
 impl Model {
     /// Takes in one event. Returns the window whose rows it changed, if it did.
@@ -59,6 +59,7 @@ impl Model {
         for id in due {
             self.open_at_server(id);
         }
+        self.tick_summaries(now);
         self.send_edits(now);
         self.refresh_connection();
     }
@@ -70,8 +71,11 @@ impl Model {
             .windows
             .values()
             .filter_map(|window| window.next_deadline());
-        let windows = windows.min().filter(|_| self.hello.is_some());
-        [windows, self.edits.next_deadline()]
+        let summaries = self.summaries.values();
+        let summaries = summaries.filter_map(Summary::next_deadline);
+        let at_server = windows.chain(summaries).min();
+        let at_server = at_server.filter(|_| self.hello.is_some());
+        [at_server, self.edits.next_deadline()]
             .into_iter()
             .flatten()
             .min()
@@ -90,7 +94,7 @@ impl Model {
                 if let Some(id) = self.of_wire(opened.window)
                     && let Some(window) = self.windows.get_mut(&id)
                 {
-                    window.opened(opened.schema);
+                    window.opened(opened);
                 }
             }
             ServerMsg::Update(update) => return self.update(update, now),
@@ -107,9 +111,18 @@ impl Model {
                 self.stale = Some((since_micros, reason));
             }
             ServerMsg::Error(error) => self.error(error, now),
-            ServerMsg::Heartbeat(_) | ServerMsg::Advice(_) | ServerMsg::IndexProgress(_) => {}
-            // This viewer asks for no summaries.
-            ServerMsg::Summarized(_) | ServerMsg::Summary(_) | ServerMsg::SummaryRefused(_) => {}
+            ServerMsg::Heartbeat(_) => {}
+            ServerMsg::Advice(advice) => {
+                if let Some(id) = self.of_wire(advice.window)
+                    && let Some(window) = self.windows.get_mut(&id)
+                {
+                    window.advised(*advice);
+                }
+            }
+            ServerMsg::IndexProgress(progress) => self.index_progress(progress),
+            ServerMsg::Summarized(kept) => self.summarized(kept),
+            ServerMsg::Summary(update) => self.summary_update(update, now),
+            ServerMsg::SummaryRefused(refusal) => self.summary_refused(refusal, now),
             ServerMsg::Pong(pong) => self.round_trip.pong(&pong, received_at),
             ServerMsg::Progress(progress) => {
                 if let Some(id) = self.of_wire(progress.window)
@@ -140,6 +153,7 @@ impl Model {
         for id in all {
             self.open_at_server(id);
         }
+        self.ask_for_summaries(now);
     }
 
     /// The server is out of reach. Rows stay on the screen; what was to be sent is outdated.
@@ -150,8 +164,12 @@ impl Model {
         self.outbox.clear();
         self.round_trip.reset();
         self.edits.lost();
+        self.index_build_lost();
         for window in self.windows.values_mut() {
             window.lost();
+        }
+        for summary in self.summaries.values_mut() {
+            summary.lost();
         }
     }
 

@@ -13,8 +13,8 @@ use super::round_trip::RoundTrip;
 use super::viewport::Range;
 use super::window::rows_max;
 use super::{
-    CellView, ConnectionState, Edit, EditId, EditRefused, LatencySummary, Notice, NoticeId, Slot,
-    Window, WindowId,
+    CellView, ConnectionState, Edit, EditId, EditRefused, IndexBuild, LatencySummary, Notice,
+    NoticeId, Slot, Summary, SummaryId, Window, WindowId,
 };
 
 /// The whole of what the viewer knows.
@@ -31,6 +31,9 @@ pub struct Model {
     /// The server has lost the database: since when, and why.
     pub(super) stale: Option<(i64, String)>,
     pub(super) windows: BTreeMap<WindowId, Window>,
+    pub(super) summaries: BTreeMap<SummaryId, Summary>,
+    pub(super) index_build: Option<IndexBuild>,
+    pub(super) last_index_build: u64,
     pub(super) edits: EditBook,
     pub(super) notices: Notices,
     pub(super) latency: LatencyWindow,
@@ -38,6 +41,8 @@ pub struct Model {
     pub(super) outbox: VecDeque<ClientMsg>,
     last_window: u32,
     pub(super) last_wire_id: protocol::WindowId,
+    pub(super) last_summary: u32,
+    pub(super) last_wire_summary: protocol::SummaryId,
 }
 
 impl Model {
@@ -49,6 +54,9 @@ impl Model {
             hello: None,
             stale: None,
             windows: BTreeMap::new(),
+            summaries: BTreeMap::new(),
+            index_build: None,
+            last_index_build: 0,
             edits: EditBook::default(),
             notices: Notices::default(),
             latency: LatencyWindow::default(),
@@ -56,6 +64,8 @@ impl Model {
             outbox: VecDeque::new(),
             last_window: 0,
             last_wire_id: 0,
+            last_summary: 0,
+            last_wire_summary: 0,
         }
     }
 

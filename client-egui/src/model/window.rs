@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use protocol::{
-    Ack, ClientMsg, CloseWindow, ErrorMsg, Generation, Limits, MoveWindow, OpenWindow, Resume,
-    Update, ViewSpec,
+    Ack, Advice, ClientMsg, CloseWindow, ErrorMsg, Generation, Highlight, Limits, MoveWindow,
+    OpenWindow, Opened, Resume, Update, ViewSpec,
 };
 use web_time::Instant;
 
+use super::stand::Stand;
 use super::viewport::{MOVE_INTERVAL, ROWS_MAX_DEFAULT, Range};
+use super::window_cache::Kept;
 use super::{Applied, ChainError, WindowCache};
-
-/// The first and the longest wait before a window is opened again after a fault.
-const REOPEN_WAIT: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
 
 /// How long a window is left alone after the server said that messages come too fast.
 const SLOW_DOWN: Duration = Duration::from_millis(500);
@@ -22,27 +21,18 @@ const SLOW_DOWN: Duration = Duration::from_millis(500);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WindowId(pub(super) u32);
 
-/// How a window stands with the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stand {
-    /// Not open there; opened when a socket is.
-    Unopened,
-    /// Open was sent under this number; no update has come yet.
-    Opening(protocol::WindowId),
-    /// Updates come under this number.
-    Following(protocol::WindowId),
-    /// To be opened again then.
-    Failed { retry_at: Instant },
-    /// Refused for good, until the view is changed.
-    Refused,
-}
-
 /// One open range of a view.
 #[derive(Debug)]
 pub struct Window {
     view: ViewSpec,
     columns: Vec<String>,
     cache: WindowCache,
+    /// What to mark in the cells, if the view searches.
+    highlight: Option<Highlight>,
+    /// The best matches of the search come first.
+    ranked: bool,
+    /// What the view costs, and the index that would help.
+    advice: Option<Advice>,
     error: Option<ErrorMsg>,
     stand: Stand,
     /// The range last asked for.
@@ -64,6 +54,9 @@ impl Window {
             view,
             columns,
             cache: WindowCache::default(),
+            highlight: None,
+            ranked: false,
+            advice: None,
             error: None,
             stand: Stand::Unopened,
             range: visible,
@@ -91,6 +84,21 @@ impl Window {
         &self.cache
     }
 
+    /// What to mark in the text of its cells, if the view searches.
+    pub fn highlight(&self) -> Option<&Highlight> {
+        self.highlight.as_ref()
+    }
+
+    /// Whether the best matches of the search come first.
+    pub fn is_ranked(&self) -> bool {
+        self.ranked
+    }
+
+    /// What the view costs, and the index that would help; `None` until the server has said so.
+    pub fn advice(&self) -> Option<&Advice> {
+        self.advice.as_ref()
+    }
+
     /// Why the window's last request was refused; `None` again with the next update.
     pub fn error(&self) -> Option<&ErrorMsg> {
         self.error.as_ref()
@@ -107,18 +115,11 @@ impl Window {
     }
 
     pub(super) fn wire_id(&self) -> Option<protocol::WindowId> {
-        match self.stand {
-            Stand::Opening(id) | Stand::Following(id) => Some(id),
-            Stand::Unopened | Stand::Failed { .. } | Stand::Refused => None,
-        }
+        self.stand.wire_id()
     }
 
     pub(super) fn is_to_be_opened(&self, now: Instant) -> bool {
-        match self.stand {
-            Stand::Unopened => true,
-            Stand::Failed { retry_at } => retry_at <= now,
-            Stand::Opening(_) | Stand::Following(_) | Stand::Refused => false,
-        }
+        self.stand.is_to_be_opened(now)
     }
 
     /// Opens it under a number not used on this socket; from what is held, if that may be continued.
@@ -158,9 +159,7 @@ impl Window {
 
     /// Says that it is no longer open at the server: the socket is gone.
     pub(super) fn lost(&mut self) {
-        if self.stand != Stand::Refused {
-            self.stand = Stand::Unopened;
-        }
+        self.stand.lost();
     }
 
     pub(super) fn close(&mut self) -> Option<ClientMsg> {
@@ -170,13 +169,17 @@ impl Window {
     }
 
     /// Changes the view or the columns. Rows of another order or filter would lie: they go; the number
-    /// of rows stays if it cannot have changed.
+    /// of rows stays if it cannot have changed, and the columns if they are the same table's.
     pub(super) fn set(&mut self, view: ViewSpec, columns: Vec<String>) -> Option<ClientMsg> {
-        if self.view.table == view.table && self.view.filter == view.filter {
-            self.cache.clear_but_total();
-        } else {
-            self.cache.clear();
-        }
+        let same_table = self.view.table == view.table;
+        let same_rows = self.view.filter == view.filter && self.view.search == view.search;
+        self.cache.clear(Kept {
+            schema: same_table && self.columns == columns,
+            total: same_table && same_rows,
+        });
+        self.highlight = None;
+        self.ranked = false;
+        self.advice = self.advice.take().filter(|_| self.view == view);
         self.allow_expensive &= self.view == view;
         self.view = view;
         self.columns = columns;
@@ -187,8 +190,14 @@ impl Window {
         close
     }
 
-    pub(super) fn opened(&mut self, schema: protocol::TableSchema) {
-        self.cache.set_schema(schema);
+    pub(super) fn opened(&mut self, opened: Opened) {
+        self.cache.set_schema(opened.schema);
+        self.highlight = opened.highlight;
+        self.ranked = opened.ranked;
+    }
+
+    pub(super) fn advised(&mut self, advice: Advice) {
+        self.advice = Some(advice);
     }
 
     pub(super) fn counted(&mut self, rows: u64) {
@@ -219,12 +228,8 @@ impl Window {
     /// holds, if that is what is wrong.
     pub(super) fn fail(&mut self, now: Instant) -> Option<ClientMsg> {
         let close = self.close();
-        let (first, longest) = REOPEN_WAIT;
-        let wait = first.saturating_mul(1 << self.faults.min(16)).min(longest);
+        self.stand = Stand::failed(self.faults, now);
         self.faults += 1;
-        self.stand = Stand::Failed {
-            retry_at: now + wait,
-        };
         close
     }
 

@@ -206,16 +206,22 @@ impl WindowCache {
         self.version = None;
     }
 
-    /// Forgets everything, for another view.
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
-    /// Forgets everything but the number of rows, for the same rows in another order.
-    pub(super) fn clear_but_total(&mut self) {
+    /// Forgets what another view shows otherwise.
+    pub(super) fn clear(&mut self, kept: Kept) {
         *self = Self {
-            total: self.total,
+            schema: self.schema.take().filter(|_| kept.schema),
+            total: self.total.filter(|_| kept.total),
+            is_estimate: self.is_estimate && kept.total,
             ..Self::default()
         };
     }
+}
+
+/// What a window's next view has in common with its last.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    /// The columns: the header stays on the screen.
+    pub(super) schema: bool,
+    /// The number of rows.
+    pub(super) total: bool,
 }

@@ -39,3 +39,15 @@ pub(super) const BACKOFF_LONGEST: Duration = Duration::from_secs(15);
 
 /// By how much the wall clock must run ahead of the steady one to tell that the computer slept.
 pub(super) const SLEEP_LEAST: Duration = Duration::from_secs(5);
+
+/// Files that are saved at once. A server gives one client no more.
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) const DOWNLOADS_MAX: usize = 2;
+
+/// The person is told how far a file is after this many bytes more.
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) const DOWNLOAD_STEP_BYTES: u64 = 256 << 10;
+
+/// The most bytes read of a server's reason why it sends no file.
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) const PROBLEM_BYTES_MAX: usize = 64 << 10;

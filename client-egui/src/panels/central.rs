@@ -34,6 +34,10 @@ pub fn show(
         cache,
         schema,
         sort: &table.sort,
+        totals: &table.totals,
+        totals_summary: table.totals_summary(frame.model),
+        has_filters: true,
+        highlight: window.and_then(|window| window.highlight()),
         now: frame.now,
         palette: frame.palette,
     };
@@ -69,9 +73,7 @@ fn refused(
     if !table.sort.is_empty() {
         ways.push(("Clear the order", Command::ClearSort));
     }
-    if !table.filters.is_empty() {
-        ways.push(("Clear filters", Command::ClearFilters));
-    }
+    ways.extend(wider(table));
     message(ui, frame, &title, &sentence(&error.message), ways, commands);
 }
 
@@ -130,12 +132,37 @@ fn unreachable(frame: &FrameView<'_>) -> Option<(String, String)> {
 }
 
 fn no_rows(ui: &mut Ui, frame: &FrameView<'_>, table: &OpenTable, commands: &mut Vec<Command>) {
-    if table.filters.is_empty() {
-        let text = "Rows appear here as soon as someone inserts them.";
-        message(ui, frame, "This table is empty", text, Vec::new(), commands);
-    } else {
-        let clear = vec![("Clear filters", Command::ClearFilters)];
-        message(ui, frame, "No rows match this filter", "", clear, commands);
+    let searched = table.search.applied().trim();
+    let title = match (searched.is_empty(), table.filters.is_empty()) {
+        (true, true) => {
+            let text = "Rows appear here as soon as someone inserts them.";
+            return message(ui, frame, "This table is empty", text, Vec::new(), commands);
+        }
+        (true, false) => "No rows match this filter".to_owned(),
+        (false, true) => format!("No rows match “{}”", shortened(searched)),
+        (false, false) => format!("No rows match “{}” and this filter", shortened(searched)),
+    };
+    message(ui, frame, &title, "", wider(table), commands);
+}
+
+/// The ways to more rows.
+fn wider(table: &OpenTable) -> Vec<(&'static str, Command)> {
+    let mut ways = Vec::new();
+    if !table.search.applied().trim().is_empty() {
+        ways.push(("Clear search", Command::Search(String::new())));
+    }
+    if !table.filters.is_empty() {
+        ways.push(("Clear filters", Command::ClearFilters));
+    }
+    ways
+}
+
+/// What was typed, as far as a title has room for it.
+fn shortened(text: &str) -> String {
+    const CHARS_MAX: usize = 40;
+    match text.char_indices().nth(CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use protocol::{ColumnKind, Value};
+
+use crate::model::display_value;
+
 /// An estimated number, no more exact than it is: `10,000,000` for 10,000,021.
 pub fn roughly(number: u64) -> String {
     // Three digits of it say what an estimate knows.
@@ -21,6 +25,69 @@ pub fn thousands(number: u64) -> String {
     }
     text
 }
+
+/// A number as exact text, for reading: `1234567.5` as `1,234,567.5`, with at most four decimals. Any other
+/// text as it is.
+pub fn figure(text: &str) -> String {
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", text),
+    };
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let (whole, decimals) = digits.split_once('.').unwrap_or((digits, ""));
+    if whole.is_empty() || !is_number(whole) || !is_number(decimals) {
+        return text.to_owned();
+    }
+    let is_short = decimals.len() <= DECIMALS_MAX;
+    let rounded = text
+        .parse::<f64>()
+        .ok()
+        .filter(|_| !is_short && whole.len() < 12);
+    if let Some(rounded) = rounded {
+        return figure(&format!("{rounded:.DECIMALS_MAX$}"));
+    }
+    let mut shown = String::with_capacity(text.len() + whole.len() / 3);
+    shown.push_str(sign);
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    if !decimals.is_empty() {
+        shown.push('.');
+        shown.push_str(decimals);
+    }
+    shown
+}
+
+/// A bound of a range of values: midnight as the day alone.
+pub fn bound(kind: ColumnKind, value: &Value) -> String {
+    let text = display_value(kind, value);
+    let local = text.strip_suffix(" UTC").unwrap_or(&text);
+    match local.strip_suffix(" 00:00:00") {
+        Some(day) => day.to_owned(),
+        None => text,
+    }
+}
+
+/// A range of values from `low` up to but not including `high`.
+pub fn range_text(low: Option<String>, high: Option<String>) -> String {
+    match (low, high) {
+        (Some(low), Some(high)) => format!("{low} up to {high}"),
+        (Some(low), None) => format!("{low} and above"),
+        (None, Some(high)) => format!("below {high}"),
+        (None, None) => "all".to_owned(),
+    }
+}
+
+/// A file's size: `0.1 MB`, `12.3 MB`.
+pub fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+/// The most decimals of a [`figure`].
+const DECIMALS_MAX: usize = 4;
 
 /// `"row"` or `"rows"`.
 pub fn rows(count: u64) -> &'static str {
@@ -75,6 +142,24 @@ mod tests {
         ];
         for (number, text) in cases {
             assert_eq!(thousands(number), text);
+        }
+    }
+
+    #[test]
+    fn figures_are_for_reading() {
+        let cases = [
+            ("1234567.50", "1,234,567.50"),
+            ("-1234", "-1,234"),
+            ("3.45678901", "3.4568"),
+            ("-0.123456", "-0.1235"),
+            ("123456789012345678901.5", "123,456,789,012,345,678,901.5"),
+            ("2026-11-21 13:45:00 UTC", "2026-11-21 13:45:00 UTC"),
+            ("NaN", "NaN"),
+            ("1e+20", "1e+20"),
+            ("", ""),
+        ];
+        for (text, shown) in cases {
+            assert_eq!(figure(text), shown);
         }
     }
 

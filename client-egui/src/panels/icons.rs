@@ -34,6 +34,19 @@ pub fn cross(painter: &Painter, center: Pos2, color: Color32) {
     painter.line_segment([center + vec2(-3.5, 3.5), center + vec2(3.5, -3.5)], stroke);
 }
 
+/// A chevron that points down: a menu.
+pub fn chevron_down(painter: &Painter, center: Pos2, color: Color32) {
+    let points = [vec2(-3.5, -1.8), vec2(0.0, 1.8), vec2(3.5, -1.8)].map(|by| center + by);
+    painter.line(points.to_vec(), Stroke::new(1.6, color));
+}
+
+/// A magnifying glass: search.
+pub fn magnifier(painter: &Painter, center: Pos2, color: Color32) {
+    let stroke = Stroke::new(1.5, color);
+    painter.circle_stroke(center - vec2(1.0, 1.0), 4.2, stroke);
+    painter.line_segment([center + vec2(2.1, 2.1), center + vec2(5.4, 5.4)], stroke);
+}
+
 /// A sun: the light theme.
 pub fn sun(painter: &Painter, center: Pos2, color: Color32) {
     let stroke = Stroke::new(1.4, color);

@@ -1,9 +1,14 @@
 //! What is around the grid.
 
+mod advice;
 pub mod central;
+mod export_menu;
+pub mod facet;
 pub mod format;
 pub mod go_to;
+mod histogram;
 pub mod icons;
+pub mod search_box;
 pub mod status_bar;
 pub mod table_list;
 pub mod top_bar;

@@ -5,17 +5,27 @@ use std::time::Duration;
 use egui::{Align, Color32, Layout, RichText, Sense, Ui, UiBuilder, vec2};
 
 use super::FrameView;
-use super::format::{latency, roughly, sentence, thousands};
+use super::format::{latency, megabytes, roughly, sentence, thousands};
 use crate::app::{Command, OpenTable};
 use crate::model::{ConnectionState, WindowCache};
+use crate::net::{Download, DownloadState};
 use crate::theme::{self, size};
 
-/// Draws the bar. `refused` says why the last edit was not accepted.
+/// What the person should know besides the connection's state.
+#[derive(Clone, Copy, Debug)]
+pub struct News<'a> {
+    /// Why the last edit was not accepted.
+    pub refused: Option<&'a str>,
+    /// Files that are being saved, and those that were.
+    pub downloads: &'a [Download],
+}
+
+/// Draws the bar.
 pub fn show(
     ui: &mut Ui,
     frame: &FrameView<'_>,
     table: Option<&OpenTable>,
-    refused: Option<&str>,
+    news: News<'_>,
     commands: &mut Vec<Command>,
 ) {
     let area = ui.max_rect().shrink2(vec2(16.0, 0.0));
@@ -31,13 +41,16 @@ pub fn show(
     let mut ui = ui.new_child(builder);
     ui.set_clip_rect(left);
     badge(&mut ui, frame, commands);
-    if let Some(refused) = refused {
+    if let Some(refused) = news.refused {
         ui.add_space(8.0);
         ui.label(
             RichText::new(sentence(refused))
                 .font(theme::small_font())
                 .color(frame.palette.bad),
         );
+    }
+    if let Some(download) = news.downloads.last() {
+        self::download(&mut ui, frame, download, commands);
     }
     notice(&mut ui, frame, commands);
 }
@@ -116,6 +129,36 @@ fn pill(ui: &mut Ui, color: Color32, text: &str) -> egui::Response {
     ui.painter().galley(at, galley, color);
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Status, true, text));
     response
+}
+
+/// The newest file that is being saved, or what became of it.
+fn download(ui: &mut Ui, frame: &FrameView<'_>, download: &Download, commands: &mut Vec<Command>) {
+    let palette = frame.palette;
+    let name = &download.name;
+    let (text, color, hint, action) = match &download.state {
+        DownloadState::Running { bytes } => {
+            let text = format!("Saving {name}: {}", megabytes(*bytes));
+            (text, palette.text, String::new(), "Cancel")
+        }
+        DownloadState::Saved { file, bytes } => {
+            let text = format!("Saved {file}, {}", megabytes(*bytes));
+            (text, palette.good, file.clone(), "Dismiss")
+        }
+        DownloadState::Failed { reason } => {
+            let text = format!("{name} was not saved: {reason}");
+            (text, palette.bad, reason.clone(), "Dismiss")
+        }
+    };
+    ui.add_space(8.0);
+    let label = RichText::new(text).font(theme::small_font()).color(color);
+    let label = ui.label(label);
+    if !hint.is_empty() {
+        label.on_hover_text(hint);
+    }
+    let action = RichText::new(action).font(theme::small_font());
+    if ui.link(action).clicked() {
+        commands.push(Command::DismissDownload(download.id));
+    }
 }
 
 /// The newest notice, with a way to dismiss it.

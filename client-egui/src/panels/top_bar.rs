@@ -4,7 +4,7 @@ use egui::{Align, Button, Layout, Rect, RichText, Sense, ThemePreference, Ui, Ui
 use protocol::Liveness;
 
 use super::format::{roughly, rows, thousands};
-use super::{FrameView, icons, short_name};
+use super::{FrameView, advice, export_menu, icons, search_box, short_name};
 use crate::app::{Command, OpenTable};
 use crate::model::WindowCache;
 use crate::theme::{self, PANEL_PADDING, size};
@@ -13,7 +13,8 @@ use crate::theme::{self, PANEL_PADDING, size};
 pub fn show(
     ui: &mut Ui,
     frame: &FrameView<'_>,
-    table: Option<&OpenTable>,
+    table: Option<&mut OpenTable>,
+    admin_token: &mut String,
     commands: &mut Vec<Command>,
 ) {
     let area = ui.max_rect().shrink2(PANEL_PADDING);
@@ -22,17 +23,19 @@ pub fn show(
     let mut right = ui.new_child(builder);
     theme_switch(&mut right, frame, commands);
     let Some(table) = table else { return };
-    if table
-        .cache(frame.model)
-        .and_then(WindowCache::total)
-        .is_some_and(|total| total > 0)
-    {
-        right.add_space(4.0);
-        let go_to = Button::new(RichText::new("Go to row").color(frame.palette.muted));
-        if right.add(go_to).on_hover_text("Ctrl+G").clicked() {
-            commands.push(Command::ShowGoTo(true));
-        }
+    right.add_space(4.0);
+    export_menu::show(&mut right, frame, table, commands);
+    // Always there, so that nothing beside it moves when rows are being fetched.
+    let total = table.cache(frame.model).and_then(WindowCache::total);
+    right.add_space(4.0);
+    let go_to = Button::new(RichText::new("Go to row").color(frame.palette.muted));
+    let go_to = right.add_enabled(total.is_some_and(|total| total > 0), go_to);
+    if go_to.on_hover_text("Ctrl+G").clicked() {
+        commands.push(Command::ShowGoTo(true));
     }
+    right.add_space(4.0);
+    let width = (area.width() * 0.26).clamp(120.0, 260.0);
+    search_box::show(&mut right, frame, table, width, commands);
     let left = area.with_max_x(right.min_rect().left() - 12.0);
     let layout = Layout::left_to_right(Align::Center);
     let mut ui = ui.new_child(UiBuilder::new().max_rect(left).layout(layout));
@@ -48,6 +51,7 @@ pub fn show(
         ui.label(RichText::new(pause).color(frame.palette.faint))
             .on_hover_text(reason);
     }
+    advice::show(&mut ui, frame, table, admin_token, commands);
     if !table.filters.is_empty() {
         ui.add_space(4.0);
         clear_chip(&mut ui, frame, table.filters.len(), commands);
@@ -73,8 +77,11 @@ fn count(frame: &FrameView<'_>, table: &OpenTable) -> String {
     let Some(cache) = table.cache(frame.model) else {
         return String::new();
     };
+    let all = table.unfiltered_total.filter(|_| table.is_narrowed());
     let Some(total) = cache.total() else {
-        return String::new();
+        return all.map_or_else(String::new, |all| {
+            format!("… of {} {}", thousands(all), rows(all))
+        });
     };
     if !cache.total_is_exact() && polled(frame, table).is_some() {
         return format!("about {} rows", roughly(total));
@@ -86,12 +93,7 @@ fn count(frame: &FrameView<'_>, table: &OpenTable) -> String {
         };
         return format!("about {} rows, {progress}", roughly(total));
     }
-    let of = if table.filters.is_empty() {
-        None
-    } else {
-        table.unfiltered_total
-    };
-    match of {
+    match all {
         Some(all) => format!("{} of {} {}", thousands(total), thousands(all), rows(all)),
         None => format!("{} {}", thousands(total), rows(total)),
     }

@@ -8,6 +8,7 @@
 
 #[cfg(test)]
 pub mod screen;
+pub mod summaries;
 
 use std::collections::VecDeque;
 
@@ -15,11 +16,15 @@ use client_egui::app::Backend;
 use client_egui::model::{LinkEvent, Model};
 use client_egui::net::Now;
 use protocol::{
-    ClientMsg, Column, ColumnKind, Edit, EditOutcome, EditResult, Generation, Hello, Limits,
-    Opened, PROTOCOL_VERSION, Row, RowOp, ServerMsg, Status, TableInfo, TableSchema, Tables,
-    Update, Value, Version, ViewSpec, WindowId,
+    Advice, ClientMsg, Column, ColumnKind, Edit, EditOutcome, EditResult, ErrorCode, Generation,
+    Hello, Highlight, IndexProgress, IndexState, IndexSuggestion, Limits, Opened, OpeningCost,
+    PROTOCOL_VERSION, Row, RowOp, ServedBy, ServedVerdict, ServerMsg, Status, Summarize, TableInfo,
+    TableSchema, Tables, Update, Value, Version, ViewSpec, WindowId,
 };
 use web_time::Instant;
+
+/// Summaries are of this many rows at most: they are counted anew each time.
+const SUMMARY_ROWS_MAX: u64 = 2_000;
 
 /// One column of the stage's table.
 pub fn column(name: &str, kind: ColumnKind, type_name: &str) -> Column {
@@ -54,6 +59,12 @@ pub struct Stage {
     window: Option<OpenWindow>,
     /// The views that were asked for, oldest first.
     pub views: Vec<ViewSpec>,
+    /// The tokens with which indexes were asked for, oldest first.
+    pub tokens: Vec<String>,
+    /// The summaries that were asked for, oldest first.
+    pub summaries: Vec<Summarize>,
+    /// What the server says to mark when a view searches.
+    pub highlight: Option<Highlight>,
     /// The edits that were asked for, oldest first.
     pub edits: Vec<Edit>,
 }
@@ -80,6 +91,9 @@ impl Stage {
             waiting: VecDeque::new(),
             window: None,
             views: Vec::new(),
+            tokens: Vec::new(),
+            summaries: Vec::new(),
+            highlight: None,
             edits: Vec::new(),
         };
         stage.handle(LinkEvent::Connected);
@@ -115,6 +129,36 @@ impl Stage {
     pub fn release(&mut self) {
         self.held = false;
         self.answer();
+    }
+
+    /// Says that no index serves the window's view, and which would.
+    pub fn advise(&mut self) {
+        let Some(window) = &self.window else {
+            return;
+        };
+        let advice = Advice {
+            window: window.id,
+            served_by: ServedBy {
+                verdict: ServedVerdict::Unserved,
+                indexes: Vec::new(),
+                note: None,
+            },
+            cost: OpeningCost {
+                rows: self.total,
+                planner_cost: 1_234_567,
+                millis: 12_000,
+                in_words: "about 12 s".to_owned(),
+            },
+            measured: None,
+            suggestion: Some(IndexSuggestion {
+                name: "rowcast_products_price".to_owned(),
+                sql: "CREATE INDEX CONCURRENTLY rowcast_products_price ON products (price, id)"
+                    .to_owned(),
+                why: "it delivers the rows in this order".to_owned(),
+            }),
+            warning: None,
+        };
+        self.say(ServerMsg::Advice(Box::new(advice)));
     }
 
     /// Changes a cell as someone else would.
@@ -201,6 +245,10 @@ impl Stage {
                 }));
             }
             ClientMsg::Open(open) => {
+                let highlight = self
+                    .highlight
+                    .clone()
+                    .filter(|_| open.view.search.is_some());
                 self.views.push(open.view);
                 let window = open.window;
                 self.window = Some(OpenWindow {
@@ -214,7 +262,7 @@ impl Stage {
                 self.say(ServerMsg::Opened(Opened {
                     window,
                     schema,
-                    highlight: None,
+                    highlight,
                     ranked: false,
                 }));
                 self.snapshot();
@@ -228,16 +276,31 @@ impl Stage {
                 }
             }
             ClientMsg::Edit(edit) => self.answer_edit(edit),
+            ClientMsg::CreateIndex(ask) => {
+                self.tokens.push(ask.token);
+                self.answer_index(ask.id, scanning());
+            }
+            ClientMsg::CancelIndex(cancel) => self.answer_index(cancel.id, stopped()),
+            ClientMsg::Summarize(ask) => {
+                let rows: Vec<_> = (0..self.total.min(SUMMARY_ROWS_MAX))
+                    .map(|position| self.row(position).cells)
+                    .collect();
+                for message in summaries::answer(&ask, &self.schema, &rows) {
+                    self.say(message);
+                }
+                self.summaries.push(*ask);
+            }
             ClientMsg::Ack(_)
             | ClientMsg::Close(_)
             | ClientMsg::Ping(_)
-            | ClientMsg::CreateIndex(_)
-            | ClientMsg::CancelIndex(_)
-            | ClientMsg::Summarize(_)
             | ClientMsg::ShowGroups(_)
             | ClientMsg::AckSummary(_)
             | ClientMsg::Unsummarize(_) => {}
         }
+    }
+
+    fn answer_index(&mut self, id: u64, state: IndexState) {
+        self.say(ServerMsg::IndexProgress(IndexProgress { id, state }));
     }
 
     fn answer_edit(&mut self, edit: Edit) {
@@ -313,6 +376,21 @@ impl Stage {
         let mut message = update(window, self.total, rows.collect());
         message.edits = edits;
         self.say(ServerMsg::Update(message));
+    }
+}
+
+fn scanning() -> IndexState {
+    IndexState::Running {
+        phase: "building index: scanning table".to_owned(),
+        done: 40,
+        total: 100,
+    }
+}
+
+fn stopped() -> IndexState {
+    IndexState::Failed {
+        code: ErrorCode::Cancelled,
+        message: "it was stopped".to_owned(),
     }
 }
 

@@ -1,0 +1,134 @@
+//! The row beneath the cells with the columns' totals.
+
+use egui::{Align, Rect, Sense, Ui, UiBuilder, vec2};
+use protocol::{AggregateOp, Column, Value};
+
+use super::columns::is_right_aligned;
+use super::geometry::Geometry;
+use super::text::paint_line;
+use super::widget::GridView;
+use crate::model::{Summary, display_value};
+use crate::panels::format::figure;
+use crate::theme::{self, size};
+
+/// Draws the totals beneath their columns.
+pub(super) fn show(ui: &mut Ui, view: &GridView<'_>, geometry: &Geometry) {
+    let area = geometry.totals;
+    if area.height() <= 0.0 {
+        return;
+    }
+    let palette = view.palette;
+    let whole = area.with_min_x(geometry.gutter.left());
+    ui.painter().rect_filled(whole, 0.0, palette.header);
+    let border = egui::Stroke::new(1.0, palette.border);
+    ui.painter()
+        .hline(whole.x_range(), whole.top() + 0.5, border);
+    let sign = whole.with_max_x(geometry.gutter.right() - 10.0);
+    let font = theme::small_font();
+    paint_line(ui.painter(), sign, "Total", font, palette.faint, Align::Max);
+    let mut clipped = ui.new_child(UiBuilder::new().max_rect(area));
+    clipped.set_clip_rect(ui.clip_rect().intersect(area));
+    for (index, x) in geometry.visible_columns() {
+        let column = &view.schema.columns[index];
+        if let Some(op) = view.totals.get(&column.name) {
+            let cell = Rect::from_x_y_ranges(x, area.y_range());
+            total(&mut clipped, view, column, *op, cell);
+        }
+    }
+}
+
+fn total(ui: &mut Ui, view: &GridView<'_>, column: &Column, op: AggregateOp, cell: Rect) {
+    let palette = view.palette;
+    let known = view.totals_summary.filter(|summary| summary.is_current());
+    let refusal = view.totals_summary.and_then(Summary::refusal);
+    let exact = match (refusal, known) {
+        (Some(_), _) => "not known".to_owned(),
+        (None, Some(summary)) => value_of(summary, column, op).unwrap_or_default(),
+        (None, None) => "…".to_owned(),
+    };
+    let area = cell.shrink2(vec2(size::CELL_PADDING, 0.0));
+    let (name, value) = (short_name(op), figure(&exact));
+    let name_width = {
+        let font = theme::small_font();
+        let galley = ui
+            .painter()
+            .layout_no_wrap(name.to_owned(), font, palette.faint);
+        galley.size().x + 6.0
+    };
+    let small = theme::small_font();
+    let strong = theme::strong_font(size::TEXT);
+    if is_right_aligned(column.kind) {
+        let galley = super::text::line(
+            ui.painter(),
+            &value,
+            strong.clone(),
+            palette.text,
+            area.width(),
+        );
+        let name_area = area.with_max_x(area.right() - galley.size().x - 6.0);
+        paint_line(ui.painter(), area, &value, strong, palette.text, Align::Max);
+        if name_area.width() >= name_width - 6.0 {
+            paint_line(
+                ui.painter(),
+                name_area,
+                name,
+                small,
+                palette.faint,
+                Align::Max,
+            );
+        }
+    } else {
+        paint_line(ui.painter(), area, name, small, palette.faint, Align::Min);
+        let value_area = area.with_min_x(area.left() + name_width);
+        paint_line(
+            ui.painter(),
+            value_area,
+            &value,
+            strong,
+            palette.text,
+            Align::Min,
+        );
+    }
+    let label = format!("{} of {}: {exact}", long_name(op), column.name);
+    let response = ui.interact(cell, view.id.with(("total", &column.name)), Sense::hover());
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &label));
+    response.on_hover_text(match refusal {
+        Some(refusal) => crate::panels::format::sentence(&refusal.message),
+        None => label,
+    });
+}
+
+/// A total as its exact text; `null` if there is nothing to total.
+pub(crate) fn value_of(summary: &Summary, column: &Column, op: AggregateOp) -> Option<String> {
+    let is_it = |value: &protocol::SummaryValue| {
+        value.op == op && value.column.as_ref() == Some(&column.name)
+    };
+    let place = summary.values().iter().position(is_it)?;
+    let group = summary.groups().first()?;
+    Some(match group.cells().get(place)? {
+        Value::Null => super::cell::NULL_TEXT.to_owned(),
+        value => display_value(summary.values()[place].kind, value),
+    })
+}
+
+/// A total's name where there is little room.
+pub(crate) fn short_name(op: AggregateOp) -> &'static str {
+    match op {
+        AggregateOp::Count => "count",
+        AggregateOp::Sum => "sum",
+        AggregateOp::Avg => "avg",
+        AggregateOp::Min => "min",
+        AggregateOp::Max => "max",
+    }
+}
+
+/// A total's name in menus and for assistive technology.
+pub(crate) fn long_name(op: AggregateOp) -> &'static str {
+    match op {
+        AggregateOp::Count => "Count",
+        AggregateOp::Sum => "Sum",
+        AggregateOp::Avg => "Average",
+        AggregateOp::Min => "Minimum",
+        AggregateOp::Max => "Maximum",
+    }
+}
