@@ -21,6 +21,10 @@ pub enum Goodbye {
     Policy(&'static str),
     /// The client sent a frame that is too large.
     TooLarge,
+    /// The client's frames are none of WebSocket.
+    Malformed,
+    /// A text is not UTF-8.
+    NotUtf8,
     /// The client closed it.
     Client,
 }
@@ -33,6 +37,8 @@ impl Goodbye {
             Self::GoingAway => (1001, "the server is stopping; reconnect in a moment"),
             Self::Policy(reason) => (1008, reason),
             Self::TooLarge => (1009, "the frame is larger than limits.frame_bytes_max"),
+            Self::Malformed => (1002, "the frames break the rules of WebSocket"),
+            Self::NotUtf8 => (1007, "a text is not UTF-8"),
             Self::Client => (1000, ""),
         };
         CloseFrame {

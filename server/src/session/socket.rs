@@ -97,10 +97,14 @@ async fn read(
 
 /// What a broken stream of frames means.
 fn ending(error: &axum::Error) -> Goodbye {
-    let too_large =
-        error.to_string().contains("too long") || error.to_string().contains("too large");
-    if too_large {
+    let error = error.to_string();
+    let says = |part: &str| error.contains(part);
+    if says("too long") || says("too large") {
         Goodbye::TooLarge
+    } else if says("UTF-8") {
+        Goodbye::NotUtf8
+    } else if says("protocol error") {
+        Goodbye::Malformed
     } else {
         Goodbye::Client
     }
