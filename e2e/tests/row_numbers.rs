@@ -336,12 +336,23 @@ async fn what_no_index_serves_needs_memory() {
     shown.socket.send(&ClientMsg::Move(far)).await;
     let (code, message, window) = shown.refusal().await;
     assert_eq!((code, window), (ErrorCode::NoIndex, Some(1)));
-    assert!(message.contains("index"), "{message}");
+    let (_, sql) = message.split_once("This index would serve it: ").unwrap();
+    assert!(
+        sql.starts_with("CREATE INDEX CONCURRENTLY rowcast_things_name_id_"),
+        "{message}"
+    );
     // An index serves this one, in the same memory.
     let mut served = Shown::open(&server, sorted(&[("rank", false, None)]), 50_000, 5).await;
     let query = "SELECT id FROM things ORDER BY rank, id LIMIT 5 OFFSET 50000";
     served.update().await;
     assert_eq!(served.ids, ids(&database, query).await);
+    // So is the other one, once it has that index.
+    database.execute(sql).await;
+    let mut shown = Shown::open(&server, sorted(&[("name", false, None)]), 0, 5).await;
+    shown.counted().await;
+    shown.jump(50_000, 5).await;
+    let query = "SELECT id FROM things ORDER BY name, id LIMIT 5 OFFSET 50000";
+    assert_eq!(shown.ids, ids(&database, query).await);
 }
 
 /// Counting with a pattern that takes long for every row is broken off when the window closes.

@@ -9,7 +9,7 @@ use anyhow::Context;
 use protocol::{SortColumn, ViewSpec};
 use server::config::{Data, IndexCommand};
 use server::db::advice::{Serving, Thresholds, serving};
-use server::db::build_index::{BuildProgress, build, drop_invalid, steps};
+use server::db::build_index::{BuildProgress, Step, Stop, build, drop_invalid, steps};
 use server::db::catalog::{Catalog, TableDef};
 use server::db::indexes::{IndexInfo, indexes};
 use server::db::pool;
@@ -19,7 +19,6 @@ use server::views::advice::suggest::suggest;
 use server::views::answers::Answers;
 use server::views::plan::Plan;
 use sqlx::PgPool;
-use tokio_util::sync::CancellationToken;
 
 use crate::watching::confirm;
 
@@ -122,16 +121,26 @@ async fn create(pool: &PgPool, view: &ViewSpec, yes: bool) -> anyhow::Result<()>
         println!("{};", step.sql());
     }
     confirm(yes)?;
-    let cancel = CancellationToken::new();
-    let stop = cancel.clone();
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            stop.cancel();
-        }
-    });
-    build(pool, &steps, &cancel, show).await?;
+    build(pool, &steps, &stop_by_ctrl_c(), show()).await?;
     println!("{} is there.", index.name());
     Ok(())
+}
+
+/// Ctrl-C stops what is done, and drops what there is of it; once more, and that must not take long either.
+fn stop_by_ctrl_c() -> Stop {
+    let stop = Stop::default();
+    let asked = stop.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_err() {
+            return;
+        }
+        println!("stopping; press Ctrl-C again to leave what cannot be dropped at once");
+        asked.cancel.cancel();
+        if tokio::signal::ctrl_c().await.is_ok() {
+            asked.hurry.cancel();
+        }
+    });
+    stop
 }
 
 fn no_need(serving: &Serving, why: &str) -> String {
@@ -141,17 +150,25 @@ fn no_need(serving: &Serving, why: &str) -> String {
     format!("No index is suggested: {why}")
 }
 
-fn show(progress: BuildProgress) {
-    let BuildProgress { phase, done, total } = progress;
-    if total > 0 {
-        println!("{phase}: {done} of {total}");
-    } else {
-        println!("{phase}");
+/// Prints what has changed.
+fn show() -> impl FnMut(BuildProgress) + Send {
+    let mut shown = None;
+    move |progress| {
+        if shown.as_ref() == Some(&progress) {
+            return;
+        }
+        let BuildProgress { phase, done, total } = &progress;
+        if *total > 0 {
+            println!("{phase}: {done} of {total}");
+        } else {
+            println!("{phase}");
+        }
+        shown = Some(progress);
     }
 }
 
 async fn drop_all_invalid(pool: &PgPool, yes: bool) -> anyhow::Result<()> {
-    let invalid: Vec<IndexInfo> = indexes(pool, None)
+    let mut invalid: Vec<IndexInfo> = indexes(pool, None)
         .await?
         .into_iter()
         .filter(|index| !index.is_valid)
@@ -160,12 +177,16 @@ async fn drop_all_invalid(pool: &PgPool, yes: bool) -> anyhow::Result<()> {
         println!("Every index is valid; there is nothing to do.");
         return Ok(());
     }
+    // What is attached to the index of a partitioned table goes with it.
+    invalid.sort_by_key(|index| !index.is_partitioned);
     for index in &invalid {
-        println!("DROP INDEX CONCURRENTLY {};", index.sql_name);
+        let drop = Step::drop(&index.sql_name, index.is_partitioned);
+        println!("{};", drop.sql());
     }
     confirm(yes)?;
+    let stop = stop_by_ctrl_c();
     for index in &invalid {
-        let dropped = drop_invalid(pool, index).await;
+        let dropped = drop_invalid(pool, index, &stop.cancel, show()).await;
         dropped.with_context(|| format!("{} was not dropped", index.sql_name))?;
         println!("{} is dropped.", index.sql_name);
     }

@@ -70,19 +70,20 @@ pub const COUNTED_AT_ONCE_MAX: u64 = 20_000;
 pub const LISTED_SHARE: u64 = 4;
 /// Bytes that a remembered key takes which is not one integer, near enough.
 pub const LISTED_KEY_BYTES: u64 = 120;
-/// Walking along an index may cost so many times what reading and sorting all rows costs, by the planner's
-/// estimate: it needs no memory afterwards.
-pub const WALK_COST_FACTOR: f64 = 3.0;
 /// Memory for all views' divisions, in MiB, unless told otherwise; above it the views unused for longest forget
 /// theirs.
 pub const VIEW_MEMORY_MIB: u32 = 1_024;
+/// How long the division of a view waits for others to make room for it.
+pub const MEMORY_PATIENCE: Duration = Duration::from_secs(2);
+/// How often it is measured how much the divisions of a table's views have grown, while it changes.
+pub const MEMORY_INTERVAL: Duration = Duration::from_secs(1);
 /// Images kept for answers under way, beyond [`HISTORY_SIDES_MAX`].
 pub const HISTORY_PINNED_SIDES_MAX: usize = 1_000_000;
 /// Known values of an order among which new ones are placed in one step; among more, in two.
 pub const PLACED_AT_ONCE_MAX: usize = 1_000;
 /// How often clients are told how far a count has come.
 pub const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
-/// A view without windows is dropped after this time.
+/// A view without windows is dropped after this time, unless told otherwise.
 pub const VIEW_IDLE_MAX: Duration = Duration::from_secs(30);
 /// Pause before a failed query of a view is tried again.
 pub const FETCH_RETRY: Duration = Duration::from_millis(500);
@@ -255,9 +256,11 @@ pub const ADVICE_FIRST_ROWS: u32 = 300;
 pub const SMALL_COST_MAX: f64 = 10_000.0;
 /// Where rows are read along an index and then filtered, the first rows may cost so much, in the planner's units.
 pub const SERVED_FIRST_COST_MAX: f64 = 50_000.0;
-/// An index whose rows must still be filtered serves if walking along it costs at most so many times what the
-/// best plan does.
+/// A view is walked along an index whose rows must still be filtered, or sorted in part, if that costs at most so
+/// many times what the best plan does: it needs no memory afterwards.
 pub const WALK_COST_RATIO_MAX: f64 = 4.0;
+/// The same where the view's keys are too many to be remembered: it is that or nothing.
+pub const WALK_COST_RATIO_LAST: f64 = 100.0;
 /// Rows that are sorted at once without a word about it, where an index finds them.
 pub const FOUND_ROWS_MAX: f64 = 10_000.0;
 /// What it costs to read a row that an index names, in the planner's units, when no other row of its page is read.
@@ -280,8 +283,13 @@ pub const ADVICE_AGE_MAX: Duration = Duration::from_secs(60);
 pub const INDEX_LOCK_PATIENCE: Duration = Duration::from_secs(600);
 /// How long a statement waits that writers would wait behind; it is tried again for [`INDEX_LOCK_PATIENCE`].
 pub const INDEX_BRIEF_LOCK: Duration = Duration::from_secs(1);
-/// How long dropping what is left of an index waits.
-pub const INDEX_CLEAN_UP_LOCK: Duration = Duration::from_secs(4);
+/// How long dropping what there is of an index may go on once the server stops: less than
+/// [`ENGINE_STOP_TIMEOUT`].
+pub const INDEX_CLEAN_UP_HURRY: Duration = Duration::from_secs(4);
+/// Creations of indexes that can be asked about, the last one included.
+pub const INDEX_BUILDS_REMEMBERED: usize = 32;
+/// Creations of indexes that one socket may follow at once.
+pub const INDEXES_FOLLOWED_MAX: usize = 16;
 /// How often it is asked how far an index is.
 pub const INDEX_PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
 /// Wrong admin tokens after which a socket is closed.
@@ -397,4 +405,5 @@ const _: () = {
     assert!(READY_TIMEOUT.as_secs() < CONNECT_TIMEOUT.as_secs());
     assert!(WINDOW_ROWS_MAX as usize <= BATCH_SIDES_MAX);
     assert!(FRAME_BYTES_MAX <= WRITE_BUFFER_BYTES_MAX);
+    assert!(INDEX_CLEAN_UP_HURRY.as_secs() < ENGINE_STOP_TIMEOUT.as_secs());
 };

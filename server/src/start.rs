@@ -25,7 +25,7 @@ use crate::http::serve::serve;
 use crate::http::web_files::WebFiles;
 use crate::limits::{
     DRAIN_TIMEOUT, ENGINE_STOP_TIMEOUT, EXPENSIVE_COST, LIVE_PATIENCE, POLL_INTERVAL,
-    POOL_CLOSE_TIMEOUT, POOL_SIZE, POSTGRES_STOP_TIMEOUT, VIEW_MEMORY_MIB,
+    POOL_CLOSE_TIMEOUT, POOL_SIZE, POSTGRES_STOP_TIMEOUT, VIEW_IDLE_MAX, VIEW_MEMORY_MIB,
 };
 use crate::postgres_keeper;
 use crate::router::router;
@@ -62,6 +62,8 @@ pub struct ServerOptions {
     pub timeouts: Timeouts,
     /// For tests: see [`SnapshotHook`].
     pub hook: Option<SnapshotHook>,
+    /// How long views are kept that nobody shows.
+    pub view_idle: Duration,
     /// For relative dates; tests set it.
     pub clock: Clock,
     /// For tests of the tests: see [`Sabotage`].
@@ -83,6 +85,7 @@ impl ServerOptions {
             expensive_cost: EXPENSIVE_COST,
             admin_token: None,
             timeouts: Timeouts::default(),
+            view_idle: VIEW_IDLE_MAX,
             hook: None,
             clock: Clock::default(),
             sabotage: None,
@@ -244,6 +247,7 @@ pub async fn start(
         admin_token: options.admin_token,
         hook: options.hook,
         clock: options.clock,
+        view_idle: options.view_idle,
         sabotage: options.sabotage,
     };
     let running = Engine::start(engine_options, engine.tasks.clone(), engine.stop.clone()).await?;

@@ -1,19 +1,28 @@
 //! `rowcast index …`: the program, as a person runs it.
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use e2e::TestDatabase;
+use e2e::eventually::SOON;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
+use crate::creating::ours;
 use crate::support::database;
+use crate::waiting::Open;
 
-async fn rowcast(database: &TestDatabase, arguments: &[&str]) -> Output {
+fn program(database: &TestDatabase, arguments: &[&str]) -> Command {
     let this = std::env::current_exe().unwrap();
     let program = this.ancestors().nth(2).unwrap().join("rowcast");
     let mut command = Command::new(program);
     command
         .args(arguments)
         .env("DATABASE_URL", database.url())
-        .stdin(std::process::Stdio::null());
+        .stdin(Stdio::null());
+    command
+}
+
+async fn rowcast(database: &TestDatabase, arguments: &[&str]) -> Output {
+    let mut command = program(database, arguments);
     tokio::task::spawn_blocking(move || command.output().expect("the rowcast program; build it"))
         .await
         .unwrap()
@@ -100,4 +109,104 @@ async fn what_cannot_be_read_is_explained() {
             "{arguments:?}: {text}"
         );
     }
+}
+
+/// `rowcast index create`, which waits for somebody.
+struct Waiting {
+    process: tokio::process::Child,
+    said: BufReader<tokio::process::ChildStdout>,
+}
+
+impl Waiting {
+    fn start(database: &TestDatabase) -> Self {
+        let create = ["index", "create", "orders", "--sort", "name", "--yes"];
+        let mut command = tokio::process::Command::from(program(database, &create));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.kill_on_drop(true).spawn().unwrap();
+        let said = BufReader::new(process.stdout.take().unwrap());
+        Self { process, said }
+    }
+
+    /// Reads until a line has all these parts.
+    async fn until(&mut self, parts: &[&str]) {
+        let mut heard = String::new();
+        loop {
+            let mut line = String::new();
+            let read = tokio::time::timeout(SOON, self.said.read_line(&mut line)).await;
+            let read = read.unwrap_or_else(|_| panic!("no line has {parts:?}: {heard}"));
+            assert!(read.unwrap() > 0, "it ended before {parts:?}: {heard}");
+            heard += &line;
+            if parts.iter().all(|part| line.contains(part)) {
+                return;
+            }
+        }
+    }
+
+    async fn press_ctrl_c(&self) {
+        let pid = self.process.id().unwrap().to_string();
+        let kill = tokio::process::Command::new("kill")
+            .args(["-INT", &pid])
+            .status();
+        assert!(kill.await.unwrap().success());
+    }
+
+    /// Its exit code, and what it complained about.
+    async fn end(mut self) -> (Option<i32>, String) {
+        let mut complaint = String::new();
+        let mut complaints = self.process.stderr.take().unwrap();
+        let reading = async {
+            complaints.read_to_string(&mut complaint).await.unwrap();
+            self.process.wait().await.unwrap()
+        };
+        let status = tokio::time::timeout(SOON, reading).await;
+        (status.expect("it ends").code(), complaint)
+    }
+}
+
+#[tokio::test]
+async fn ctrl_c_leaves_no_index_behind() {
+    let (database, _pool) = database("SELECT").await;
+    let writer = Open::writer(&database).await;
+    let process = format!("process {}", writer.pid);
+    let mut waiting = Waiting::start(&database);
+    waiting.until(&["waiting for writers", &process]).await;
+    waiting.press_ctrl_c().await;
+    waiting
+        .until(&["dropping what was created", &process])
+        .await;
+    writer.end().await;
+    let (code, complaint) = waiting.end().await;
+    assert_eq!(code, Some(1), "{complaint}");
+    assert!(
+        complaint.contains("stopped; nothing of it is left"),
+        "{complaint}"
+    );
+    assert!(ours(&database).await.is_empty());
+}
+
+#[tokio::test]
+async fn ctrl_c_again_does_not_wait_for_the_writer() {
+    let (database, _pool) = database("SELECT").await;
+    let writer = Open::writer(&database).await;
+    let process = format!("process {}", writer.pid);
+    let mut waiting = Waiting::start(&database);
+    waiting.until(&["waiting for writers", &process]).await;
+    waiting.press_ctrl_c().await;
+    waiting
+        .until(&["dropping what was created", &process])
+        .await;
+    waiting.press_ctrl_c().await;
+    let (code, complaint) = waiting.end().await;
+    assert_eq!(code, Some(1), "{complaint}");
+    let [(name, false)] = &ours(&database).await[..] else {
+        panic!("{complaint}")
+    };
+    let left = format!(
+        "these are left, and should be dropped (`rowcast index drop-invalid`): public.{name}"
+    );
+    assert!(complaint.contains(&left), "{complaint}");
+    writer.end().await;
+    let dropped = rowcast(&database, &["index", "drop-invalid", "--yes"]).await;
+    assert!(dropped.status.success(), "{}", said(&dropped));
+    assert!(ours(&database).await.is_empty());
 }

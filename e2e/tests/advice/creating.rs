@@ -10,10 +10,10 @@ use server::db::indexes::indexes;
 use crate::messages::{advice, open};
 use crate::support::{database, more_rows, spec};
 
-const TOKEN: &str = "a token of the tests";
-const BY_NAME: &str = r#"{"sort":[{"column":"name"}]}"#;
+pub(crate) const TOKEN: &str = "a token of the tests";
+pub(crate) const BY_NAME: &str = r#"{"sort":[{"column":"name"}]}"#;
 
-async fn started(database: &TestDatabase) -> TestServer {
+pub(crate) async fn started(database: &TestDatabase) -> TestServer {
     TestServer::with(ServerOptions {
         admin_token: Some(TOKEN.parse().unwrap()),
         ..TestServer::options(database)
@@ -22,16 +22,21 @@ async fn started(database: &TestDatabase) -> TestServer {
 }
 
 fn create(id: u64, name: &str, token: &str) -> ClientMsg {
+    create_for(BY_NAME, id, name, token)
+}
+
+/// Asks for the index that a view is advised to have.
+pub(crate) fn create_for(view: &str, id: u64, name: &str, token: &str) -> ClientMsg {
     ClientMsg::CreateIndex(CreateIndex {
         id,
-        view: spec(BY_NAME),
+        view: spec(view),
         name: name.to_owned(),
         token: token.to_owned(),
     })
 }
 
 /// The states of an index's creation, up to one for which `until` holds.
-async fn states(
+pub(crate) async fn states(
     socket: &mut RawSocket,
     id: u64,
     until: impl Fn(&IndexState) -> bool,
@@ -50,20 +55,25 @@ async fn states(
     }
 }
 
-fn is_last(state: &IndexState) -> bool {
+pub(crate) fn is_last(state: &IndexState) -> bool {
     !matches!(state, IndexState::Running { .. })
 }
 
 /// Opens the view and returns the name of the index that is suggested for it.
-async fn suggested(socket: &mut RawSocket) -> String {
-    socket.send(&open(1, BY_NAME, false)).await;
-    let advice = advice(socket, 1).await;
+pub(crate) async fn suggested(socket: &mut RawSocket) -> String {
+    suggested_for(BY_NAME, 1, socket).await
+}
+
+/// The same for another view and window.
+pub(crate) async fn suggested_for(view: &str, window: u32, socket: &mut RawSocket) -> String {
+    socket.send(&open(window, view, false)).await;
+    let advice = advice(socket, window).await;
     assert_eq!(advice.served_by.verdict, ServedVerdict::Unserved);
     advice.suggestion.expect("a suggestion").name
 }
 
 /// The names of the table's indexes that are Rowcast's.
-async fn ours(database: &TestDatabase) -> Vec<(String, bool)> {
+pub(crate) async fn ours(database: &TestDatabase) -> Vec<(String, bool)> {
     let pool = sqlx::PgPool::connect(database.url()).await.unwrap();
     let there = indexes(&pool, None).await.unwrap().into_iter();
     let ours = there.filter(|index| index.name.starts_with("rowcast_"));

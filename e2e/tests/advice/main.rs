@@ -6,7 +6,9 @@
 mod command_line;
 mod creating;
 mod messages;
+mod partitions;
 mod serving;
 mod suggestions;
 mod support;
 mod timeouts;
+mod waiting;

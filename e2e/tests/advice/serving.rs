@@ -1,6 +1,6 @@
 //! What serves a view: the verdict is what PostgreSQL's plans say.
 
-use server::db::advice::{Thresholds, Verdict};
+use server::db::advice::{Division, Thresholds, Verdict};
 
 use crate::support::{STRICT, database, served, spec};
 
@@ -119,7 +119,7 @@ async fn the_verdict_is_what_the_plans_say() {
         if serving.verdict != *verdict
             || serving.indexes != *indexes
             || filtered != *residual
-            || (whole && !serving.by_hops())
+            || (whole && serving.division != Division::Walked)
         {
             wrong.push(format!("{view} is {verdict:?}: {serving:?}"));
         }
@@ -133,10 +133,10 @@ async fn a_table_is_small_by_what_reading_it_costs() {
     let by_name = spec(r#"{"sort":[{"column":"name"}]}"#);
     let serving = served(&pool, &by_name, &Thresholds::default()).await;
     assert_eq!(serving.verdict, Verdict::Small, "{serving:#?}");
-    assert!(!serving.by_hops(), "{serving:#?}");
+    assert_eq!(serving.division, Division::Listed, "{serving:#?}");
     let by_key = served(&pool, &spec("{}"), &Thresholds::default()).await;
     assert!(
-        by_key.verdict == Verdict::Small && by_key.by_hops(),
+        by_key.verdict == Verdict::Small && by_key.division == Division::Walked,
         "{by_key:#?}"
     );
 }
@@ -155,6 +155,35 @@ async fn a_presorted_prefix_serves() {
     let by_stage = spec(r#"{"sort":[{"column":"stage"},{"column":"name"}]}"#);
     let serving = served(&pool, &by_stage, &STRICT).await;
     assert_eq!(serving.verdict, Verdict::Unserved, "{serving:#?}");
+    // Each hop would sort half of the table anew, so the keys are listed, unless they are too many.
+    assert_eq!(serving.division, Division::Listed, "{serving:#?}");
+}
+
+/// Where the keys are too many to be remembered, a walk that is not quick is better than none; without one there is
+/// no way, however little reading costs.
+#[tokio::test]
+async fn keys_that_are_too_many_want_an_index() {
+    let (_database, pool) = database("CREATE INDEX by_price ON orders (price, id)").await;
+    let no_room = Thresholds {
+        listed_rows: 1_000.0,
+        ..Thresholds::default()
+    };
+    let rare = r#"{"filter":{"test":{"column":"gift","op":"=","values":[true]}},"sort":[{"column":"price"}]}"#;
+    let by_name = r#"{"sort":[{"column":"name"}]}"#;
+    for (view, thresholds, verdict, division) in [
+        (rare, &no_room, Verdict::Small, Division::Walked),
+        (
+            by_name,
+            &Thresholds::default(),
+            Verdict::Small,
+            Division::Listed,
+        ),
+        (by_name, &no_room, Verdict::Unserved, Division::TooLarge),
+    ] {
+        let serving = served(&pool, &spec(view), thresholds).await;
+        let judged = (serving.verdict, serving.division);
+        assert_eq!(judged, (verdict, division), "{view}: {serving:#?}");
+    }
 }
 
 /// What the planner may not use serves nothing: an index that is not valid, and a session's settings.

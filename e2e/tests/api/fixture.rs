@@ -3,6 +3,7 @@
 use e2e::http::{Answer, ask, encoded};
 use e2e::{TestDatabase, TestServer};
 use serde_json::Value;
+use server::ServerOptions;
 use tokio_postgres::Client;
 
 /// What the tests ask about.
@@ -54,10 +55,17 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// One whose server has other options.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut ServerOptions)) -> Self {
         let database = TestDatabase::new().await;
         let odd = r#"public."Odd ""table"", 100%/é""#;
         database.install(TABLES, &["items", odd]).await;
-        let server = TestServer::start(&database).await;
+        let mut options = TestServer::options(&database);
+        change(&mut options);
+        let server = TestServer::with(options).await;
         let client = database.connect().await;
         Self {
             database,

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod attacks;
 mod bad_input;
 mod fixture;
+mod indexes;
 mod kinds;
 mod rows;
 mod stream;

@@ -7,14 +7,14 @@
 
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{AssertSqlSafe, Executor, Postgres, Transaction};
-use view_index::OrderColumn;
+use view_index::{OrderColumn, Sizes};
 
 use super::catalog::TableDef;
 use super::explain::{PlanNode, explain};
 use super::query::{Condition, order_by};
 use crate::limits::{
     ADVICE_FIRST_ROWS, ADVICE_TIMEOUT, FOUND_ROWS_MAX, PROBE_ROWS, SERVED_FIRST_COST_MAX,
-    SMALL_COST_MAX, WALK_COST_RATIO_MAX,
+    SMALL_COST_MAX, WALK_COST_RATIO_LAST, WALK_COST_RATIO_MAX,
 };
 
 /// What counts as small and as served, in the planner's cost units and in rows.
@@ -26,6 +26,8 @@ pub struct Thresholds {
     pub first_cost: f64,
     /// See [`FOUND_ROWS_MAX`].
     pub found_rows: f64,
+    /// Rows whose keys may be remembered.
+    pub listed_rows: f64,
 }
 
 impl Default for Thresholds {
@@ -34,6 +36,7 @@ impl Default for Thresholds {
             small_cost: SMALL_COST_MAX,
             first_cost: SERVED_FIRST_COST_MAX,
             found_rows: FOUND_ROWS_MAX,
+            listed_rows: f64::INFINITY,
         }
     }
 }
@@ -49,6 +52,8 @@ pub struct Serving {
     /// The indexes that deliver the view's order, if any do; also where [`Verdict`] says that something else
     /// is quicker. With `SET LOCAL enable_sort = off` the planner takes them.
     pub walk: Option<Walk>,
+    /// How it is divided into blocks.
+    pub division: Division,
     /// Rows in the view, by the planner's estimate.
     pub rows: f64,
     /// The estimated cost of every key in order, by the best plan.
@@ -70,6 +75,17 @@ pub enum Verdict {
     Unserved,
 }
 
+/// How a view is divided into blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Division {
+    /// From block to block along an index: [`Serving::walk`].
+    Walked,
+    /// Its keys are sorted once, and remembered.
+    Listed,
+    /// Not at all: no index delivers the order, and the keys are too many to be remembered.
+    TooLarge,
+}
+
 /// A scan that delivers rows in a view's order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Walk {
@@ -81,7 +97,7 @@ pub struct Walk {
     pub residual: bool,
     /// The index orders by the leading sort columns only (so many); rows that are equal in them are sorted.
     pub presorted: Option<usize>,
-    /// The estimated cost of every key in order.
+    /// The estimated cost of a walk along the whole view, in hops from block to block.
     pub cost: f64,
 }
 
@@ -96,15 +112,6 @@ impl Serving {
     /// Whether an index serves the view, or none is needed.
     pub fn is_served(&self) -> bool {
         self.verdict != Verdict::Unserved
-    }
-
-    /// Whether to walk along the index (keyset hops) rather than to sort the keys once.
-    pub fn by_hops(&self) -> bool {
-        let walks = |walk: &Walk| walk.is_whole() || walk.cost <= self.cost * WALK_COST_RATIO_MAX;
-        match self.verdict {
-            Verdict::Ordered | Verdict::Small => self.walk.as_ref().is_some_and(walks),
-            Verdict::Found | Verdict::Unserved => false,
-        }
     }
 }
 
@@ -121,9 +128,27 @@ pub async fn serving(
 ) -> Result<Serving, sqlx::Error> {
     let mut transaction = begin(pool).await?;
     let asked = Asked::new(table, filter, order);
-    let plans = plans(&mut transaction, &asked).await?;
+    let keys = key_plans(&mut transaction, &asked).await?;
+    let first = explain(&mut transaction, &asked.first, asked.params).await?;
     transaction.rollback().await?;
-    Ok(judge(&plans, thresholds))
+    Ok(judge(&keys, &first, thresholds))
+}
+
+/// How the rows of a view are divided, and how many of them there are by the planner's estimate; asked in a
+/// transaction that is about to do so.
+///
+/// # Errors
+/// If PostgreSQL cannot be asked.
+pub async fn division(
+    connection: &mut PgConnection,
+    table: &TableDef,
+    filter: &Condition,
+    order: &[OrderColumn],
+    listed_rows: f64,
+) -> Result<(Division, f64), sqlx::Error> {
+    let plans = key_plans(connection, &Asked::new(table, filter, order)).await?;
+    let division = divide(plans.walk().as_ref(), &plans.best, listed_rows);
+    Ok((division, plans.best.rows))
 }
 
 /// How many rows of a table each of these conditions keeps, by the planner's estimate.
@@ -181,6 +206,7 @@ pub async fn probe(pool: &PgPool) -> Result<f64, sqlx::Error> {
 /// The queries whose plans are asked for.
 struct Asked<'a> {
     keys: String,
+    hop: String,
     first: String,
     params: &'a [String],
 }
@@ -191,58 +217,90 @@ impl<'a> Asked<'a> {
             .iter()
             .map(|by| format!("t.{}", table.columns[by.column].sql_name))
             .collect();
-        let from = format!(
-            "FROM {} AS t WHERE {} ORDER BY {}",
-            table.sql_name,
-            filter.sql,
-            order_by(table, order)
-        );
+        // Without a key, and unsorted, rows have no order.
+        let order = match order {
+            [] => String::new(),
+            order => format!(" ORDER BY {}", order_by(table, order)),
+        };
+        let from = format!("FROM {} AS t WHERE {}{order}", table.sql_name, filter.sql);
+        let keys = format!("SELECT {} {from}", columns.join(", "));
         Self {
-            keys: format!("SELECT {} {from}", columns.join(", ")),
+            hop: format!("{keys} LIMIT {}", Sizes::default().counted),
+            keys,
             first: format!("SELECT t.* {from} LIMIT {ADVICE_FIRST_ROWS}"),
             params: &filter.params,
         }
     }
 }
 
-struct Plans {
-    /// Every key in order.
+/// How the keys of a view would be read.
+struct KeyPlans {
+    /// All of them, in order.
     best: PlanNode,
-    /// The same without sorting wherever that can be.
-    unsorted: PlanNode,
-    /// The first rows.
-    first: PlanNode,
+    /// A block of them, without sorting wherever that can be.
+    hop: PlanNode,
 }
 
-async fn plans(connection: &mut PgConnection, asked: &Asked<'_>) -> Result<Plans, sqlx::Error> {
+impl KeyPlans {
+    /// The walk from block to block, if an index delivers the order. Each hop begins anew: where an index orders
+    /// by the leading columns only, it sorts all rows that are equal in them.
+    fn walk(&self) -> Option<Walk> {
+        let hops = (self.best.rows / Sizes::default().counted as f64).max(1.0);
+        walk(&self.hop).map(|walk| Walk {
+            cost: self.hop.cost * hops,
+            ..walk
+        })
+    }
+}
+
+async fn key_plans(
+    connection: &mut PgConnection,
+    asked: &Asked<'_>,
+) -> Result<KeyPlans, sqlx::Error> {
     let best = explain(connection, &asked.keys, asked.params).await?;
-    let first = explain(connection, &asked.first, asked.params).await?;
-    // Hops are single scans, so the walk is planned without helpers.
+    // Hops are single scans, so they are planned without helpers.
     connection
         .execute("SET LOCAL enable_sort = off; SET LOCAL max_parallel_workers_per_gather = 0")
         .await?;
-    let unsorted = explain(connection, &asked.keys, asked.params).await?;
-    Ok(Plans {
-        best,
-        unsorted,
-        first,
-    })
+    let hop = explain(connection, &asked.hop, asked.params).await?;
+    connection
+        .execute(
+            "SET LOCAL enable_sort TO DEFAULT; SET LOCAL max_parallel_workers_per_gather TO DEFAULT",
+        )
+        .await?;
+    Ok(KeyPlans { best, hop })
 }
 
-fn judge(plans: &Plans, thresholds: &Thresholds) -> Serving {
-    let walk = walk(&plans.unsorted).map(|mut walk| {
-        walk.cost = plans.unsorted.cost;
-        walk
-    });
-    let (cost, first_cost) = (plans.best.cost, plans.first.cost);
+/// How a view is divided: along an index if one delivers the order, since that needs no memory afterwards; unless it
+/// reads or sorts so much besides that sorting the keys once is quicker by far.
+fn divide(walk: Option<&Walk>, best: &PlanNode, listed_rows: f64) -> Division {
+    let fits = best.rows <= listed_rows;
+    let ratio = if fits {
+        WALK_COST_RATIO_MAX
+    } else {
+        WALK_COST_RATIO_LAST
+    };
+    match walk {
+        Some(walk) if walk.is_whole() || walk.cost <= best.cost * ratio => Division::Walked,
+        _ if fits => Division::Listed,
+        _ => Division::TooLarge,
+    }
+}
+
+fn judge(plans: &KeyPlans, first: &PlanNode, thresholds: &Thresholds) -> Serving {
+    let (walk, best) = (plans.walk(), &plans.best);
+    let division = divide(walk.as_ref(), best, thresholds.listed_rows);
+    let (cost, first_cost) = (best.cost, first.cost);
     let quick_first = first_cost <= thresholds.first_cost;
     let walks_whole = walk.as_ref().is_some_and(Walk::is_whole);
     // A small table has indexes too, but reading all of it is what PostgreSQL does.
     let is_small = cost.max(first_cost) <= thresholds.small_cost;
-    let reads_all = indexes_of(&plans.best).is_empty();
-    let verdict = if walks_whole && !(is_small && reads_all) {
+    let reads_all = indexes_of(best).is_empty();
+    let verdict = if division == Division::TooLarge {
+        Verdict::Unserved
+    } else if walks_whole && !(is_small && reads_all) {
         Verdict::Ordered
-    } else if plans.best.rows <= thresholds.found_rows && is_found(&plans.best) {
+    } else if best.rows <= thresholds.found_rows && is_found(best) {
         Verdict::Found
     } else if is_small {
         Verdict::Small
@@ -254,13 +312,14 @@ fn judge(plans: &Plans, thresholds: &Thresholds) -> Serving {
     let indexes = match (verdict, &walk) {
         (Verdict::Ordered, Some(walk)) => walk.indexes.clone(),
         (Verdict::Unserved, _) => Vec::new(),
-        _ => indexes_of(&plans.best),
+        _ => indexes_of(best),
     };
     Serving {
         verdict,
         indexes,
         walk,
-        rows: plans.best.rows,
+        division,
+        rows: best.rows,
         cost,
         first_cost,
     }

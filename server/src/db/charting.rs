@@ -9,20 +9,24 @@ use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{AssertSqlSafe, Connection, Postgres, Row};
 use view_index::{Bound, ChartBlock, KeySet, RowKey, Sizes, Snapshot};
 
+use super::advice::{Division, division};
+use super::catalog::TableDef;
 use super::decode::row_from_json;
 use super::keyset::{Place, before, behind, is_uniform, select_behind};
 use super::query::{Condition, order_by};
 use super::rows::{FetchError, Source};
 use super::timeouts::QueryClass;
-use crate::limits::{LISTED_KEY_BYTES, WALK_COST_FACTOR};
+use crate::limits::LISTED_KEY_BYTES;
 
 /// A view's division, as one transaction saw it.
 #[derive(Debug)]
-pub struct Charted {
+pub struct Charted<R> {
     /// What the transaction saw.
     pub snapshot: Snapshot,
     /// The blocks.
     pub blocks: Vec<ChartBlock>,
+    /// Room that was made for the keys that it remembers.
+    pub room: Option<R>,
 }
 
 /// Why there is no chart.
@@ -102,17 +106,18 @@ struct Walk<'a> {
 }
 
 /// Divides the rows of a view from one bound up to another into blocks, in one transaction; where no index serves
-/// it, at most `listed_max` bytes of keys are remembered. Rows counted so far are told in `counted`. Dropped before its end, it cancels the statement.
+/// it, at most `listed_max` bytes of keys are remembered, for which `make_room` makes room first. Rows counted so far are told in `counted`. Dropped before its end, it cancels the statement.
 ///
 /// # Errors
 /// [`ChartError`].
-pub async fn chart(
+pub async fn chart<R>(
     pool: &PgPool,
     source: Source<'_>,
     (lower, upper): (&Bound, Option<&Bound>),
     (sizes, listed_max): (Sizes, u64),
     counted: &AtomicU64,
-) -> Result<Charted, ChartError> {
+    make_room: impl AsyncFnOnce(u64) -> R,
+) -> Result<Charted<R>, ChartError> {
     let filter = match upper {
         None => source.filter.clone(),
         Some(upper) => {
@@ -133,7 +138,7 @@ pub async fn chart(
     let Some(connection) = guard.connection.as_mut() else {
         return Err(sqlx::Error::PoolClosed.into());
     };
-    let charted = walk.run(connection).await;
+    let charted = walk.run(connection, make_room).await;
     // Whatever came of it has been read to its end: the connection is fit for others.
     drop(guard.connection.take());
     charted
@@ -149,7 +154,11 @@ fn order_columns(source: Source<'_>, of: &str) -> String {
 }
 
 impl Walk<'_> {
-    async fn run(&self, connection: &mut PoolConnection<Postgres>) -> Result<Charted, ChartError> {
+    async fn run<R>(
+        &self,
+        connection: &mut PoolConnection<Postgres>,
+        make_room: impl AsyncFnOnce(u64) -> R,
+    ) -> Result<Charted<R>, ChartError> {
         let mut transaction = connection.begin().await?;
         let settings = format!(
             "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off; \
@@ -166,60 +175,41 @@ impl Walk<'_> {
         let snapshot = snapshot
             .parse()
             .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-        let blocks = if self.is_walked(&mut transaction).await? {
-            let settings = "SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off; \
-                            SET LOCAL enable_bitmapscan = off; \
-                            SET LOCAL max_parallel_workers_per_gather = 0";
-            sqlx::raw_sql(settings).execute(&mut *transaction).await?;
-            self.hop(&mut transaction).await?
-        } else {
-            self.list(&mut transaction).await?
+        let (blocks, room) = match self.to_remember(&mut transaction).await? {
+            None => {
+                let settings = "SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = off; \
+                                SET LOCAL enable_bitmapscan = off; \
+                                SET LOCAL max_parallel_workers_per_gather = 0";
+                sqlx::raw_sql(settings).execute(&mut *transaction).await?;
+                (self.hop(&mut transaction).await?, None)
+            }
+            Some(bytes) => {
+                let room = make_room(bytes).await;
+                (self.list(&mut transaction).await?, Some(room))
+            }
         };
         transaction.rollback().await?;
-        Ok(Charted { snapshot, blocks })
-    }
-
-    /// Whether an index serves the order: walking along it costs little more than reading and sorting the
-    /// rows, or they are too many to be listed.
-    async fn is_walked(&self, connection: &mut sqlx::PgConnection) -> Result<bool, ChartError> {
-        let natural = self.explain(connection).await?;
-        sqlx::raw_sql("SET LOCAL enable_sort = off")
-            .execute(&mut *connection)
-            .await?;
-        let unsorted = self.explain(connection).await?;
-        sqlx::raw_sql("SET LOCAL enable_sort = on")
-            .execute(&mut *connection)
-            .await?;
-        let is_served = !unsorted.has_sort;
-        let too_many = natural.rows.saturating_mul(self.key_bytes()) > self.listed_max;
-        match (is_served, too_many) {
-            (true, true) => Ok(true),
-            (true, false) => Ok(unsorted.cost <= natural.cost * WALK_COST_FACTOR),
-            (false, true) => Err(ChartError::TooLarge { rows: natural.rows }),
-            (false, false) => Ok(false),
-        }
-    }
-
-    async fn explain(&self, connection: &mut sqlx::PgConnection) -> Result<Explained, ChartError> {
-        let sql = format!(
-            "EXPLAIN (FORMAT JSON) SELECT {} FROM {} AS t WHERE {} ORDER BY {}",
-            self.columns,
-            self.source.table.sql_name,
-            self.filter.sql,
-            order_by(self.source.table, self.source.order),
-        );
-        let row = bound(&sql, &self.filter.params)
-            .fetch_one(connection)
-            .await?;
-        let explained: serde_json::Value = row.try_get(0)?;
-        let plan = explained.pointer("/0/Plan").cloned().unwrap_or_default();
-        let cost = plan.get("Total Cost").and_then(serde_json::Value::as_f64);
-        let rows = plan.get("Plan Rows").and_then(serde_json::Value::as_u64);
-        Ok(Explained {
-            cost: cost.unwrap_or(f64::MAX),
-            rows: rows.unwrap_or(0),
-            has_sort: has_sort(&plan),
+        Ok(Charted {
+            snapshot,
+            blocks,
+            room,
         })
+    }
+
+    /// Bytes of keys that are to be remembered; `None` if an index serves the order.
+    async fn to_remember(
+        &self,
+        connection: &mut sqlx::PgConnection,
+    ) -> Result<Option<u64>, ChartError> {
+        let Source { table, order, .. } = self.source;
+        let listed_rows = listed_rows(table, self.listed_max);
+        let (division, rows) =
+            division(connection, table, &self.filter, order, listed_rows).await?;
+        match division {
+            Division::Walked => Ok(None),
+            Division::Listed => Ok(Some((rows as u64).saturating_mul(key_bytes(table)))),
+            Division::TooLarge => Err(ChartError::TooLarge { rows: rows as u64 }),
+        }
     }
 
     /// From block to block along an index, reading of each only where the next one begins.
@@ -361,7 +351,7 @@ impl Walk<'_> {
         connection: &mut sqlx::PgConnection,
     ) -> Result<Vec<ChartBlock>, ChartError> {
         let table = self.source.table;
-        let is_int = self.has_int_key();
+        let is_int = has_int_key(table);
         let names = table.key.iter().map(|&key| &table.columns[key].sql_name);
         let key = if is_int {
             names.map(|name| format!("s.{name}::int8")).collect()
@@ -399,7 +389,7 @@ impl Walk<'_> {
                 });
             }
             let key = self.key(&row, is_int)?;
-            bytes += self.key_bytes();
+            bytes += key_bytes(table);
             if bytes > self.listed_max {
                 let rows = self.counted.load(Ordering::Relaxed);
                 return Err(ChartError::TooLarge { rows });
@@ -408,23 +398,6 @@ impl Walk<'_> {
         }
         close(&mut blocks, &mut keys, self.counted);
         Ok(blocks)
-    }
-
-    fn has_int_key(&self) -> bool {
-        let table = self.source.table;
-        matches!(
-            table.key.as_slice(),
-            [key] if table.columns[*key].shown.kind == protocol::ColumnKind::Int
-        )
-    }
-
-    /// Memory that a listed key takes, in bytes.
-    fn key_bytes(&self) -> u64 {
-        if self.has_int_key() {
-            size_of::<i64>() as u64
-        } else {
-            LISTED_KEY_BYTES
-        }
     }
 
     fn key(&self, row: &PgRow, is_int: bool) -> Result<RowKey, ChartError> {
@@ -436,26 +409,33 @@ impl Walk<'_> {
     }
 }
 
+fn has_int_key(table: &TableDef) -> bool {
+    matches!(
+        table.key.as_slice(),
+        [key] if table.columns[*key].shown.kind == protocol::ColumnKind::Int
+    )
+}
+
+/// Memory that a listed key takes, in bytes.
+fn key_bytes(table: &TableDef) -> u64 {
+    if has_int_key(table) {
+        size_of::<i64>() as u64
+    } else {
+        LISTED_KEY_BYTES
+    }
+}
+
+/// Rows of a table whose keys fit into so many bytes.
+pub fn listed_rows(table: &TableDef, bytes: u64) -> f64 {
+    (bytes / key_bytes(table)) as f64
+}
+
 fn close(blocks: &mut [ChartBlock], keys: &mut Vec<RowKey>, counted: &AtomicU64) {
     if let Some(last) = blocks.last_mut() {
         last.count = keys.len() as u64;
         counted.fetch_add(last.count, Ordering::Relaxed);
         last.keys = Some(KeySet::new(std::mem::take(keys)));
     }
-}
-
-/// What `EXPLAIN` says of the whole walk.
-struct Explained {
-    cost: f64,
-    rows: u64,
-    /// It sorts: no index serves the order.
-    has_sort: bool,
-}
-
-fn has_sort(plan: &serde_json::Value) -> bool {
-    let is_sort = plan.get("Node Type").and_then(|kind| kind.as_str()) == Some("Sort");
-    let inner = plan.get("Plans").and_then(|plans| plans.as_array());
-    is_sort || inner.is_some_and(|plans| plans.iter().any(has_sort))
 }
 
 fn bound<'q>(

@@ -165,6 +165,8 @@ pub struct IndexInfo {
     pub predicate: Option<String>,
     /// Whether the planner may use it: not if it is being created, or its creation failed.
     pub is_valid: bool,
+    /// Whether it is the index of a partitioned table, which consists of those of its partitions.
+    pub is_partitioned: bool,
     /// Whether its rows must differ.
     pub is_unique: bool,
     /// Bytes on disk; of a partitioned one, none of its own.
@@ -207,6 +209,7 @@ SELECT c.relname::text AS name,
               WHERE nth <= i.indnkeyatts ORDER BY nth) AS own_collations,
        pg_get_expr(i.indpred, i.indrelid, true) AS predicate,
        i.indisvalid AND i.indisready AND i.indislive AS is_valid,
+       c.relkind = 'I' AS is_partitioned,
        i.indisunique AS is_unique,
        pg_relation_size(i.indexrelid) AS bytes,
        pg_get_indexdef(i.indexrelid) AS definition
@@ -258,6 +261,7 @@ fn index_info(row: &PgRow) -> Result<IndexInfo, sqlx::Error> {
         keys: keys.collect(),
         predicate: row.try_get("predicate")?,
         is_valid: row.try_get("is_valid")?,
+        is_partitioned: row.try_get("is_partitioned")?,
         is_unique: row.try_get("is_unique")?,
         bytes: row.try_get("bytes")?,
         definition: row.try_get("definition")?,

@@ -52,6 +52,16 @@ struct Readiness {
     redis: Condition,
 }
 
+/// Memory for the divisions of views, in bytes.
+#[derive(Debug, Serialize)]
+struct ViewMemory {
+    divisions: usize,
+    bytes: usize,
+    limit: usize,
+    /// Divisions that were forgotten to make room for others.
+    forgotten: u64,
+}
+
 impl Health {
     async fn readiness(&self) -> Readiness {
         let postgres = match tokio::time::timeout(READY_TIMEOUT, pool::ask(&self.pool)).await {
@@ -114,14 +124,22 @@ pub async fn health(State(health): State<Arc<Health>>) -> Response {
         uptime_seconds: u64,
         #[serde(flatten)]
         readiness: Readiness,
+        view_memory: ViewMemory,
     }
     let readiness = health.readiness().await;
     let status = status(&readiness);
     let uptime_seconds = health.started.elapsed().as_secs();
+    let budget = health.engine.budget();
     let report = Report {
         version: VERSION,
         uptime_seconds,
         readiness,
+        view_memory: ViewMemory {
+            divisions: budget.divisions(),
+            bytes: budget.bytes(),
+            limit: budget.limit(),
+            forgotten: budget.forgotten(),
+        },
     };
     (status, [(header::CACHE_CONTROL, "no-store")], Json(report)).into_response()
 }

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use protocol::{CreateIndex, ErrorCode, IndexProgress, IndexState, ServerMsg};
+use tokio_util::sync::CancellationToken;
 
-use crate::limits::WRONG_TOKENS_MAX;
-use crate::views::indexer::{Running, is_last};
+use crate::limits::{INDEXES_FOLLOWED_MAX, WRONG_TOKENS_MAX};
+use crate::views::indexer::{IndexBuild, Refused, is_last};
+use crate::views::plan::Refusal;
 use crate::views::{ClientRef, Engine};
 
 /// The indexes that one client has asked for.
@@ -14,8 +16,8 @@ use crate::views::{ClientRef, Engine};
 pub struct Indexing {
     client: ClientRef,
     engine: Arc<Engine>,
-    /// Those that go on, by the client's numbers.
-    running: Arc<Mutex<HashMap<u64, Arc<Running>>>>,
+    /// Stops those that go on, by the client's numbers. Going away stops nothing.
+    asked: Arc<Mutex<HashMap<u64, CancellationToken>>>,
     wrong_tokens: u32,
 }
 
@@ -25,7 +27,7 @@ impl Indexing {
         Self {
             client,
             engine,
-            running: Arc::default(),
+            asked: Arc::default(),
             wrong_tokens: 0,
         }
     }
@@ -40,37 +42,58 @@ impl Indexing {
         } = asked;
         if let Err(refusal) = self.engine.indexer().authorize(&token) {
             self.wrong_tokens += 1;
-            tell(&self.client, id, failed(refusal.code, refusal.message));
+            tell(&self.client, id, failed(refusal));
             if self.wrong_tokens >= WRONG_TOKENS_MAX {
                 self.client.cut();
             }
             return;
         }
-        if self.lock().contains_key(&id) {
-            let message = format!("{id} is in use on this socket; choose another number");
-            return tell(&self.client, id, failed(ErrorCode::RateLimited, message));
+        let cancel = CancellationToken::new();
+        if let Err(refusal) = self.remember(id, &cancel) {
+            return tell(&self.client, id, failed(refusal));
         }
-        let (client, engine, known) = (
-            self.client.clone(),
-            self.engine.clone(),
-            self.running.clone(),
-        );
+        let (client, engine, known) =
+            (self.client.clone(), self.engine.clone(), self.asked.clone());
         tokio::spawn(async move {
-            let running = match engine.indexer().create(&engine, &view, &name).await {
-                Ok(running) => running,
-                Err(refusal) => return tell(&client, id, failed(refusal.code, refusal.message)),
+            let creating = engine.indexer().create(&engine, &view, &name);
+            let created = tokio::select! {
+                biased;
+                created = creating => created.map_err(Refused::into_refusal),
+                () = cancel.cancelled() => Err(Refusal {
+                    code: ErrorCode::Cancelled,
+                    message: "stopped before it began".to_owned(),
+                }),
             };
-            let lock = || known.lock().unwrap_or_else(PoisonError::into_inner);
-            lock().insert(id, running.clone());
-            follow(&client, id, &running).await;
-            lock().remove(&id);
+            match created {
+                Ok(build) => follow(&client, id, &build, &cancel).await,
+                Err(refusal) => tell(&client, id, failed(refusal)),
+            }
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.remove(&id);
         });
+    }
+
+    /// Takes a number for one more.
+    fn remember(&self, id: u64, cancel: &CancellationToken) -> Result<(), Refusal> {
+        let mut asked = self.lock();
+        let message = if asked.contains_key(&id) {
+            format!("{id} is in use on this socket; choose another number")
+        } else if asked.len() >= INDEXES_FOLLOWED_MAX {
+            format!("this socket waits for {INDEXES_FOLLOWED_MAX} indexes, as many as it may")
+        } else {
+            asked.insert(id, cancel.clone());
+            return Ok(());
+        };
+        Err(Refusal {
+            code: ErrorCode::RateLimited,
+            message,
+        })
     }
 
     /// Stops the creation of an index.
     pub fn cancel(&self, id: u64) {
         match self.lock().get(&id) {
-            Some(running) => running.cancel(),
+            Some(cancel) => cancel.cancel(),
             None => {
                 let message = format!("no index of number {id} is being created for this socket");
                 self.client.refuse(ErrorCode::StaleAdvice, message, None);
@@ -78,20 +101,25 @@ impl Indexing {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Running>>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, CancellationToken>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Tells the client how far an index is, until it is there or not, or the client is gone.
-async fn follow(client: &ClientRef, id: u64, running: &Running) {
-    let mut state = running.state.clone();
+/// Tells the client how far an index is, until it is there or not, or the client is gone; stops it if the client
+/// asks for that.
+async fn follow(client: &ClientRef, id: u64, build: &IndexBuild, cancel: &CancellationToken) {
+    let mut state = build.state.clone();
     loop {
         let now = state.borrow_and_update().clone();
         let over = is_last(&now);
         tell(client, id, now);
-        if over || client.is_gone() || state.changed().await.is_err() {
+        if over || client.is_gone() {
             return;
+        }
+        tokio::select! {
+            changed = state.changed() => if changed.is_err() { return },
+            () = cancel.cancelled(), if !build.is_stopping() => build.cancel(),
         }
     }
 }
@@ -100,9 +128,6 @@ fn tell(client: &ClientRef, id: u64, state: IndexState) {
     client.send(ServerMsg::IndexProgress(IndexProgress { id, state }));
 }
 
-fn failed(code: ErrorCode, message: impl Into<String>) -> IndexState {
-    IndexState::Failed {
-        code,
-        message: message.into(),
-    }
+fn failed(Refusal { code, message }: Refusal) -> IndexState {
+    IndexState::Failed { code, message }
 }

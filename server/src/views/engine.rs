@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use protocol::{ErrorCode, Status, TableInfo, ViewSpec};
+use protocol::{Advice, ErrorCode, Status, TableInfo, ViewSpec};
 use sqlx::postgres::PgPool;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
@@ -16,7 +16,7 @@ use super::answers::Answers;
 use super::budget::Budget;
 use super::catalog_store::CatalogStore;
 use super::clock::Clock;
-use super::indexer::Indexer;
+use super::indexer::{Indexer, unavailable};
 use super::plan::{Plan, Refusal};
 use super::polled::lanes::Lanes;
 use super::table::{Command, Surroundings};
@@ -57,6 +57,8 @@ pub struct EngineOptions {
     pub hook: Option<SnapshotHook>,
     /// For relative dates.
     pub clock: Clock,
+    /// How long views are kept that nobody shows.
+    pub view_idle: Duration,
     /// For tests of the tests.
     pub sabotage: Option<Sabotage>,
 }
@@ -93,6 +95,11 @@ fn room(pool: &PgPool, share: u32) -> Arc<Semaphore> {
     Arc::new(Semaphore::new(usize::try_from(size).unwrap_or(1).max(1)))
 }
 
+fn advisor(options: &EngineOptions, budget: &Budget) -> Advisor {
+    let listed_max = budget.listed_max();
+    Advisor::new(options.pool.clone(), options.expensive_cost, listed_max)
+}
+
 impl Engine {
     /// Starts reading the change log; ends when `stop` is cancelled. Its tasks are tracked by `tasks`.
     ///
@@ -103,6 +110,8 @@ impl Engine {
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> Result<Arc<Self>, EngineError> {
+        let budget = Budget::new(options.view_memory_mib as usize * (1 << 20));
+        let advisor = Arc::new(advisor(&options, &budget));
         let catalog = Arc::new(CatalogStore::new(
             options.pool.clone(),
             options.poll_interval,
@@ -140,7 +149,6 @@ impl Engine {
         tasks.spawn(listen(options.direct, wake.notified.clone(), stop.clone()));
         tasks.spawn(reader.run(stop.clone()));
         tasks.spawn(keep_house(options.pool.clone(), stop.clone()));
-        let advisor = Arc::new(Advisor::new(options.pool.clone(), options.expensive_cost));
         Ok(Arc::new(Self {
             indexer: Indexer::new(
                 options.pool.clone(),
@@ -156,12 +164,13 @@ impl Engine {
                 fetches: room(&options.pool, FETCH_SHARE),
                 charts: Arc::new(Semaphore::new(CHARTS_MAX)),
                 lanes: Arc::new(Lanes::new(options.polls)),
-                budget: Arc::new(Budget::new(options.view_memory_mib as usize * (1 << 20))),
+                budget: Arc::new(budget),
                 pool: options.pool,
                 catalog,
                 router,
                 wake,
                 clock: options.clock,
+                view_idle: options.view_idle,
             },
             status: status_seen,
             redis,
@@ -179,6 +188,11 @@ impl Engine {
     /// Whether Redis is there; `None` if it is not used.
     pub fn redis(&self) -> Option<bool> {
         self.redis.as_ref().map(|connected| *connected.borrow())
+    }
+
+    /// What the divisions of all views take.
+    pub fn budget(&self) -> &Budget {
+        &self.around.budget
     }
 
     /// Creates indexes.
@@ -215,6 +229,16 @@ impl Engine {
             return Err(Refusal { code, message });
         }
         Ok(plan)
+    }
+
+    /// What serves a view, what it costs, and the index that would help.
+    ///
+    /// # Errors
+    /// [`Refusal`] if the request makes no sense for this table, or PostgreSQL cannot be asked.
+    pub async fn advice(&self, table: &TableDef, view: &ViewSpec) -> Result<Advice, Refusal> {
+        let plan = self.plan(table, view, true).await?;
+        let advice = self.around.advisor.advise(table, &plan, view).await;
+        advice.map_err(|error| unavailable(&error))
     }
 
     /// Room for edits in the pool.

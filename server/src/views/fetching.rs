@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use protocol::ViewSpec;
 use tokio::time::sleep;
 use view_index::{Bound, ChartBlock, Fetched, Need, Origin, RowKey, Sizes, Snapshot};
 
+use super::budget::Share;
 use super::plan::Plan;
 use super::table::Surroundings;
 use super::view::{ViewId, overlap};
@@ -25,6 +27,8 @@ pub struct Question {
     pub number: u64,
     /// What is asked.
     pub what: Asked,
+    /// What one of the view's clients had asked for, where a refusal has to name what would help.
+    pub spec: Option<Box<ViewSpec>>,
 }
 
 /// What is asked of PostgreSQL for a view.
@@ -154,6 +158,8 @@ pub struct Found {
     pub total: Option<view_index::Total>,
     /// The rows or counts.
     pub contents: Contents,
+    /// Room that was made for them, until their view has a share of its own.
+    pub room: Option<Share>,
 }
 
 /// Rows or counts.
@@ -198,10 +204,17 @@ impl Question {
                         found: Ok(found),
                     };
                 }
-                Err(ChartError::TooLarge { rows }) => Failure::NoIndex(format!(
-                    "no index serves this order and filter, and about {rows} rows are too many to be sorted \
-                     for it: its first and last rows can be shown, others need an index"
-                )),
+                Err(ChartError::TooLarge { rows }) => {
+                    let help = match &self.spec {
+                        Some(spec) => around.advisor.too_large(&table, &plan, spec).await,
+                        None => String::new(),
+                    };
+                    Failure::NoIndex(format!(
+                        "no index serves this order and filter, and the keys of about {rows} rows are too many to \
+                         be sorted and remembered: the first and last rows can be shown, others need an index. \
+                         {help}"
+                    ))
+                }
                 Err(ChartError::Fetch(FetchError::Decode(_))) => Failure::SchemaChanged,
                 Err(ChartError::Fetch(FetchError::Database(error))) => match failure(&error) {
                     Some(failure) => failure,
@@ -259,11 +272,16 @@ impl Question {
                 counted.store(0, std::sync::atomic::Ordering::Relaxed);
                 let range = (lower, upper.as_ref());
                 let sizes = (Sizes::default(), around.budget.listed_max());
-                let charted = chart(pool, source, range, sizes, counted).await?;
+                let make_room = async |bytes: u64| {
+                    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+                    around.budget.reserve(bytes).await
+                };
+                let charted = chart(pool, source, range, sizes, counted, make_room).await?;
                 Ok(Found {
                     snapshot: charted.snapshot,
                     total: None,
                     contents: Contents::Chart(charted.blocks),
+                    room: charted.room,
                 })
             }
         }
@@ -305,6 +323,7 @@ fn rows(slice: Slice, position: u64, total: Option<view_index::Total>) -> Found 
         snapshot: slice.snapshot,
         total,
         contents: Contents::Rows(slice.fetched, position),
+        room: None,
     }
 }
 

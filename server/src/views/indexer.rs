@@ -1,11 +1,12 @@
 //! Creating the index that a view is advised to have, for administrators: one at a time.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use protocol::{ErrorCode, IndexState, ViewSpec};
 use sqlx::postgres::PgPool;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -15,8 +16,9 @@ use super::engine::Engine;
 use super::plan::{Plan, Refusal};
 use super::table::Command;
 use crate::admin::AdminToken;
-use crate::db::build_index::{BuildError, Step, build, steps};
+use crate::db::build_index::{BuildError, BuildProgress, Step, Stop, build, steps};
 use crate::db::catalog::TableDef;
+use crate::limits::{INDEX_BUILDS_REMEMBERED, NAME_BYTES_MAX};
 
 /// Creates indexes for administrators.
 #[derive(Debug)]
@@ -24,30 +26,77 @@ pub struct Indexer {
     pool: PgPool,
     advisor: Arc<Advisor>,
     token: Option<AdminToken>,
-    running: Mutex<Option<Arc<Running>>>,
+    /// The last one may go on; those before it are over. The oldest first.
+    builds: Mutex<VecDeque<Arc<IndexBuild>>>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
 /// An index that is being created, or was.
 #[derive(Debug)]
-pub struct Running {
-    /// Its name.
+pub struct IndexBuild {
+    /// Told to nobody who may not stop it.
+    pub id: u64,
+    /// The index's name.
     pub name: String,
+    /// Its table, `schema.table`, quoted where SQL needs it.
+    pub table: String,
+    /// The statements.
+    pub sql: String,
     /// How far it is; ends with done or failed.
     pub state: watch::Receiver<IndexState>,
     cancel: CancellationToken,
 }
 
-impl Running {
+impl IndexBuild {
     /// Stops it, if it goes on.
     pub fn cancel(&self) {
         self.cancel.cancel();
     }
 
+    /// Whether it is to be stopped, or was.
+    pub fn is_stopping(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+
     /// Whether it is over.
     pub fn is_over(&self) -> bool {
         is_last(&self.state.borrow())
+    }
+}
+
+/// Why an index is not being created.
+#[derive(Debug)]
+pub enum Refused {
+    /// What was asked for makes no sense, or is not advised.
+    Request(Refusal),
+    /// This one is being created, or what there was of it is being dropped.
+    Busy(Arc<IndexBuild>),
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self::Request(refusal)
+    }
+}
+
+impl Refused {
+    /// The refusal as a socket is told of it.
+    pub fn into_refusal(self) -> Refusal {
+        match self {
+            Self::Request(refusal) => refusal,
+            Self::Busy(build) => refusal(ErrorCode::RateLimited, busy(&build)),
+        }
+    }
+}
+
+/// What is said to those who must wait for another index.
+pub fn busy(build: &IndexBuild) -> String {
+    let name = &build.name;
+    if build.is_stopping() {
+        format!("the creation of {name} is being stopped; wait until that is over")
+    } else {
+        format!("{name} is being created; wait for it, or stop it")
     }
 }
 
@@ -63,8 +112,9 @@ fn refusal(code: ErrorCode, message: impl Into<String>) -> Refusal {
     }
 }
 
-fn unavailable(error: &sqlx::Error) -> Refusal {
-    tracing::debug!(%error, "an index cannot be prepared");
+/// PostgreSQL cannot be asked.
+pub(super) fn unavailable(error: &sqlx::Error) -> Refusal {
+    tracing::debug!(%error, "a view cannot be considered");
     let message = "the database cannot be reached now; try again in a moment";
     refusal(ErrorCode::DatabaseUnavailable, message)
 }
@@ -82,7 +132,7 @@ impl Indexer {
             pool,
             advisor,
             token,
-            running: Mutex::default(),
+            builds: Mutex::default(),
             tasks,
             stop,
         }
@@ -104,6 +154,11 @@ impl Indexer {
         }
     }
 
+    /// Whether anybody may create indexes.
+    pub fn takes_tokens(&self) -> bool {
+        self.token.is_some()
+    }
+
     /// Begins to create the index that a view is advised to have, if it has this name; one that is being created
     /// already is joined. It goes on without whoever asked for it.
     ///
@@ -114,9 +169,13 @@ impl Indexer {
         engine: &Engine,
         spec: &ViewSpec,
         name: &str,
-    ) -> Result<Arc<Running>, Refusal> {
-        if let Some(running) = self.running(name)? {
-            return Ok(running);
+    ) -> Result<Arc<IndexBuild>, Refused> {
+        if name.len() > NAME_BYTES_MAX {
+            let message = format!("an index is called by at most {NAME_BYTES_MAX} bytes");
+            return Err(refusal(ErrorCode::StaleAdvice, message).into());
+        }
+        if let Some(build) = joined(&self.lock(), name)? {
+            return Ok(build);
         }
         let found = engine.table(&spec.table).await;
         let table = found.map_err(|error| unavailable(&error))?.ok_or_else(|| {
@@ -133,8 +192,8 @@ impl Indexer {
                 Some(index) => format!("it is advised to have {} by now", index.name()),
                 None => "no index is suggested for it (any more)".to_owned(),
             };
-            let message = format!("{name} is not what this view is advised to have: {now}");
-            return Err(refusal(ErrorCode::StaleAdvice, message));
+            let message = format!("{name:?} is not what this view is advised to have: {now}");
+            return Err(refusal(ErrorCode::StaleAdvice, message).into());
         };
         let steps = steps(&self.pool, table.oid, index).await;
         let steps = steps.map_err(|error| unavailable(&error))?;
@@ -142,54 +201,72 @@ impl Indexer {
         self.begin(name, &table, steps, commands)
     }
 
-    /// The index of this name, if it is being created.
-    fn running(&self, name: &str) -> Result<Option<Arc<Running>>, Refusal> {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        match running.as_ref().filter(|running| !running.is_over()) {
-            Some(running) if running.name == name => Ok(Some(running.clone())),
-            Some(running) => {
-                let message = format!("{} is being created; wait for it", running.name);
-                Err(refusal(ErrorCode::RateLimited, message))
-            }
-            None => Ok(None),
-        }
+    /// The index builds that are remembered, the newest first.
+    pub fn builds(&self) -> Vec<Arc<IndexBuild>> {
+        self.lock().iter().rev().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<IndexBuild>>> {
+        self.builds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn begin(
         &self,
         name: &str,
-        table: &Arc<TableDef>,
+        table: &TableDef,
         steps: Vec<Step>,
-        commands: tokio::sync::mpsc::Sender<Command>,
-    ) -> Result<Arc<Running>, Refusal> {
-        if let Some(running) = self.running(name)? {
-            return Ok(running);
+        commands: mpsc::Sender<Command>,
+    ) -> Result<Arc<IndexBuild>, Refused> {
+        let mut builds = self.lock();
+        if let Some(build) = joined(&builds, name)? {
+            return Ok(build);
         }
         let (told, state) = watch::channel(IndexState::Running {
             phase: "starting".to_owned(),
             done: 0,
             total: 0,
         });
-        let cancel = self.stop.child_token();
-        let running = Arc::new(Running {
+        let stop = Stop {
+            cancel: self.stop.child_token(),
+            hurry: self.stop.clone(),
+        };
+        let sql: Vec<&str> = steps.iter().map(Step::sql).collect();
+        let build = Arc::new(IndexBuild {
+            id: rand::random(),
             name: name.to_owned(),
+            table: table.sql_name.clone(),
+            sql: sql.join(";\n"),
             state,
-            cancel: cancel.clone(),
+            cancel: stop.cancel.clone(),
         });
-        let mut slot = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        *slot = Some(running.clone());
-        drop(slot);
+        if builds.len() >= INDEX_BUILDS_REMEMBERED {
+            builds.pop_front();
+        }
+        builds.push_back(build.clone());
+        drop(builds);
         let (pool, advisor, oid) = (self.pool.clone(), self.advisor.clone(), table.oid);
         let name = name.to_owned();
         self.tasks.spawn(async move {
             tracing::info!(index = name, "creating an index");
-            let last = create(&pool, &steps, &cancel, &told).await;
+            let last = create(&pool, &steps, &stop, &told).await;
             tracing::info!(index = name, state = ?last, "an index was created, or not");
             advisor.forget(oid);
             told.send_replace(last);
             drop(commands.send(Command::Readvise).await);
         });
-        Ok(running)
+        Ok(build)
+    }
+}
+
+/// The index of this name, if it is being created; none, if none is.
+fn joined(
+    builds: &VecDeque<Arc<IndexBuild>>,
+    name: &str,
+) -> Result<Option<Arc<IndexBuild>>, Refused> {
+    match builds.back().filter(|build| !build.is_over()) {
+        None => Ok(None),
+        Some(build) if build.name == name && !build.is_stopping() => Ok(Some(build.clone())),
+        Some(build) => Err(Refused::Busy(build.clone())),
     }
 }
 
@@ -197,18 +274,24 @@ impl Indexer {
 async fn create(
     pool: &PgPool,
     steps: &[Step],
-    cancel: &CancellationToken,
+    stop: &Stop,
     told: &watch::Sender<IndexState>,
 ) -> IndexState {
     let began = Instant::now();
-    let tell = |progress: crate::db::build_index::BuildProgress| {
-        told.send_replace(IndexState::Running {
+    let tell = |progress: BuildProgress| {
+        let now = IndexState::Running {
             phase: progress.phase,
             done: progress.done,
             total: progress.total,
+        };
+        told.send_if_modified(|state| {
+            *state != now && {
+                *state = now;
+                true
+            }
         });
     };
-    let error = match build(pool, steps, cancel, tell).await {
+    let error = match build(pool, steps, stop, tell).await {
         Ok(()) => {
             return IndexState::Done {
                 millis: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),

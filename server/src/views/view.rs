@@ -14,6 +14,7 @@ use view_index::{
 };
 
 use super::advice::opening::Opening;
+use super::budget::Share;
 use super::client::{ClientRef, SessionId};
 use super::fetching::{Asked, Question};
 use super::history::History;
@@ -49,7 +50,9 @@ pub struct View {
     /// Rows held when it was last looked whether some are far from every window, or fewer.
     held_before: usize,
     /// Why the view cannot be counted.
-    uncountable: Option<String>,
+    uncountable: Option<Uncountable>,
+    /// What its division takes of the memory for all; `None` until it has been divided.
+    pub share: Option<Share>,
     /// What opening it took.
     pub opening: Opening,
     /// Who shows it.
@@ -58,6 +61,14 @@ pub struct View {
     pub unused_since: Option<Instant>,
     /// Tells the table that this view moves along with time.
     pub moves: Option<Arc<()>>,
+}
+
+/// Why a view cannot be counted.
+#[derive(Debug)]
+struct Uncountable {
+    message: String,
+    /// Trying again costs little, so that whoever asks next may find that an index is there by now.
+    is_quick: bool,
 }
 
 /// A query under way.
@@ -107,6 +118,7 @@ impl View {
             questions: 0,
             held_before: 0,
             uncountable: None,
+            share: None,
             opening: Opening::default(),
             windows: BTreeMap::new(),
             unused_since: Some(Instant::now()),
@@ -117,6 +129,7 @@ impl View {
     /// Shows it in one more window.
     pub fn show(&mut self, shown: ClientWindow) {
         self.unused_since = None;
+        self.uncountable.take_if(|uncountable| uncountable.is_quick);
         self.windows.insert(shown.id(), shown);
     }
 
@@ -143,11 +156,28 @@ impl View {
     /// Starts anew: what is known of it no longer holds.
     pub fn rebuild(&mut self, reason: ResetReason) {
         self.index = None;
+        self.share = None;
         self.life += 1;
         self.uncountable = None;
         self.break_off_charts();
         for shown in self.windows.values_mut() {
             shown.window.reset(reason);
+        }
+    }
+
+    /// Forgets its division, to free memory.
+    pub fn shed(&mut self) {
+        let Some(index) = &mut self.index else { return };
+        index.collapse();
+        if let Some(share) = &self.share {
+            share.forgotten(index.bytes());
+        }
+    }
+
+    /// Says how much memory its division takes by now.
+    pub fn measure(&self) {
+        if let (Some(index), Some(share)) = (&self.index, &self.share) {
+            share.measured(index.bytes());
         }
     }
 
@@ -165,9 +195,15 @@ impl View {
         self.under_way.iter().any(is_chart)
     }
 
-    /// It cannot be counted: windows for which that is needed are closed.
-    pub fn give_up_counting(&mut self, message: String) {
-        self.uncountable = Some(message);
+    /// It cannot be counted: windows for which that is needed are closed. If it `is_quick` to find that out, it is
+    /// tried again for the next window.
+    pub fn give_up_counting(&mut self, message: String, is_quick: bool) {
+        self.uncountable = Some(Uncountable { message, is_quick });
+    }
+
+    /// The table's indexes are others: it may be possible to count it now.
+    pub fn reconsider(&mut self) {
+        self.uncountable = None;
     }
 
     /// Tells the clients how far the count has come.
@@ -266,7 +302,8 @@ impl View {
         let waits = need
             .as_ref()
             .is_none_or(|need| matches!(need, Need::Chart { .. }));
-        if waits && let Some(message) = self.uncountable.clone() {
+        if waits && let Some(Uncountable { message, .. }) = &self.uncountable {
+            let message = message.clone();
             self.refuse(Some(gap), ErrorCode::NoIndex, &message);
             return None;
         }
@@ -297,6 +334,7 @@ impl View {
             view: self.id,
             life: self.life,
             number: self.questions,
+            spec: self.spec_for(&what),
             what,
         };
         self.under_way.push(UnderWay {
@@ -309,6 +347,12 @@ impl View {
                 .flatten(),
         });
         Some(question)
+    }
+
+    /// What the first of its clients had asked for, for questions that may be refused for want of an index.
+    fn spec_for(&self, what: &Asked) -> Option<Box<ViewSpec>> {
+        let shown = self.windows.values().next().filter(|_| what.is_chart())?;
+        Some(Box::new(shown.spec.clone()))
     }
 
     /// A query has ended.

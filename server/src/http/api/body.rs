@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, header};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -22,27 +22,12 @@ pub struct Members {
     pub object: String,
 }
 
-/// Reads a body.
+/// Reads the body of a row.
 ///
 /// # Errors
 /// If it is not one JSON object whose members are columns of the table, each once.
 pub async fn read(headers: &HeaderMap, body: Body, table: &TableDef) -> Result<Members, Problem> {
-    check_kind(headers)?;
-    let reading = axum::body::to_bytes(body, API_BODY_BYTES_MAX);
-    let bytes = timeout(API_BODY_TIMEOUT, reading).await.map_err(|_| {
-        let detail = "the body did not arrive in time";
-        Code::BodyTooSlow.because(detail)
-    })?;
-    let bytes = bytes.map_err(|error| {
-        let is_too_large = std::error::Error::source(&error)
-            .is_some_and(|source| source.to_string().contains("length limit"));
-        if is_too_large {
-            let detail = format!("a body may have {API_BODY_BYTES_MAX} bytes");
-            Code::BodyTooLarge.because(detail)
-        } else {
-            Code::BadBody.because("the body did not arrive whole")
-        }
-    })?;
+    let bytes = bytes(headers, body).await?;
     let object: Object<'_> = serde_json::from_slice(&bytes).map_err(|error| {
         let detail = format!("the body is one JSON object with a member for each column: {error}");
         Code::BadBody.because(detail)
@@ -58,6 +43,29 @@ pub async fn read(headers: &HeaderMap, body: Body, table: &TableDef) -> Result<M
     }
     let object = String::from_utf8(bytes.into()).unwrap_or_default();
     Ok(Members { columns, object })
+}
+
+/// Reads a body of JSON.
+///
+/// # Errors
+/// If it is of another kind, too large, or does not arrive.
+pub async fn bytes(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    check_kind(headers)?;
+    let reading = axum::body::to_bytes(body, API_BODY_BYTES_MAX);
+    let bytes = timeout(API_BODY_TIMEOUT, reading).await.map_err(|_| {
+        let detail = "the body did not arrive in time";
+        Code::BodyTooSlow.because(detail)
+    })?;
+    bytes.map_err(|error| {
+        let is_too_large = std::error::Error::source(&error)
+            .is_some_and(|source| source.to_string().contains("length limit"));
+        if is_too_large {
+            let detail = format!("a body may have {API_BODY_BYTES_MAX} bytes");
+            Code::BodyTooLarge.because(detail)
+        } else {
+            Code::BadBody.because("the body did not arrive whole")
+        }
+    })
 }
 
 /// JSON in UTF-8, as it is.

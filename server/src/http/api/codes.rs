@@ -42,6 +42,12 @@ pub enum Code {
     PreconditionRequired,
     /// The row is not, or no longer, as `If-Match` says.
     VersionMismatch,
+    /// The request does not present the admin token.
+    Unauthorized,
+    /// No index build has this number.
+    UnknownIndexBuild,
+    /// Another index is being created.
+    IndexBusy,
     /// The database's role may not do it.
     Forbidden,
     /// Another row is in the way.
@@ -60,7 +66,7 @@ pub enum Code {
 
 impl Code {
     /// Every one.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::UnknownAddress,
         Self::UnknownRow,
         Self::UnknownParameter,
@@ -77,6 +83,9 @@ impl Code {
         Self::MethodNotAllowed,
         Self::PreconditionRequired,
         Self::VersionMismatch,
+        Self::Unauthorized,
+        Self::UnknownIndexBuild,
+        Self::IndexBusy,
         Self::Forbidden,
         Self::Conflict,
         Self::ConstraintViolated,
@@ -109,6 +118,9 @@ impl Code {
                 ("precondition_required", StatusCode::PRECONDITION_REQUIRED)
             }
             Self::VersionMismatch => ("version_mismatch", StatusCode::PRECONDITION_FAILED),
+            Self::Unauthorized => ("unauthorized", StatusCode::UNAUTHORIZED),
+            Self::UnknownIndexBuild => ("unknown_index_build", StatusCode::NOT_FOUND),
+            Self::IndexBusy => ("index_busy", StatusCode::CONFLICT),
             Self::Forbidden => ("forbidden", StatusCode::FORBIDDEN),
             Self::Conflict => ("conflict", StatusCode::CONFLICT),
             Self::ConstraintViolated => ("constraint_violated", StatusCode::UNPROCESSABLE_ENTITY),
@@ -131,7 +143,10 @@ pub fn refused(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Proble
     let status = match code {
         ErrorCode::UnknownTable => StatusCode::NOT_FOUND,
         ErrorCode::NotEditable | ErrorCode::Forbidden => StatusCode::FORBIDDEN,
-        ErrorCode::EditRejected | ErrorCode::Expensive => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorCode::EditRejected | ErrorCode::Expensive | ErrorCode::NoIndex => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
+        ErrorCode::StaleAdvice => StatusCode::CONFLICT,
         ErrorCode::RateLimited | ErrorCode::DatabaseUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::QueryTimeout => StatusCode::GATEWAY_TIMEOUT,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,

@@ -2,12 +2,13 @@
 //!
 //! [`parameters`] reads what stands behind the `?`, [`filter_text`] the filters in it; [`rows`] answers with
 //! pages, through a [`window`] of the engine's or from a cursor; [`row`] reads and writes single rows; [`stream`]
-//! follows a window; [`codes`] names every refusal.
+//! follows a window; [`indexes`] says what serves a view, and creates what would; [`codes`] names every refusal.
 
 pub mod body;
 pub mod codes;
 pub mod cursor;
 pub mod filter_text;
+pub mod indexes;
 pub mod json;
 pub mod key;
 pub mod parameters;
@@ -70,10 +71,14 @@ impl Api {
 
     /// The table that an address names.
     async fn table(&self, path: &RawPathParams) -> Result<Arc<TableDef>, Problem> {
-        let name = path.iter().find(|(name, _)| *name == "table");
-        let name = name.map(|(_, value)| value).unwrap_or_default();
-        find_table(&self.sessions.engine, name).await
+        find_table(&self.sessions.engine, named(path, "table")).await
     }
+}
+
+/// A part of an address by its name.
+fn named<'a>(path: &'a RawPathParams, name: &str) -> &'a str {
+    let part = path.iter().find(|(known, _)| *known == name);
+    part.map(|(_, value)| value).unwrap_or_default()
 }
 
 /// The table of this name.
@@ -96,6 +101,16 @@ pub fn router<S: Clone + Send + Sync + 'static>(api: Api) -> Router<S> {
         .route(table, get(show_table))
         .route(&format!("{table}/rows"), get(list_rows).post(insert_row))
         .route(&format!("{table}/stream"), get(follow))
+        .route(&format!("{table}/advice"), get(advise))
+        .route(
+            &format!("{table}/indexes"),
+            get(list_indexes).post(create_index),
+        )
+        .route("/api/v1/index-builds", get(list_builds))
+        .route(
+            "/api/v1/index-builds/{build}",
+            get(show_build).delete(cancel_build),
+        )
         .route(
             &format!("{table}/rows/{{key}}"),
             get(show_row).patch(update_row).delete(delete_row),
@@ -197,6 +212,69 @@ async fn delete_row(
     let table = without_parameters(&api, &path, &uri).await?;
     let key = key::read(uri.path(), &table)?;
     row::delete(&api, &table, key, &headers).await
+}
+
+async fn advise(
+    State(api): State<Api>,
+    path: RawPathParams,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let parameters = Parameters::read(query.as_deref())?;
+    let table = api.table(&path).await?;
+    indexes::advice(&api, &table, parameters).await
+}
+
+async fn list_indexes(
+    State(api): State<Api>,
+    path: RawPathParams,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let table = without_parameters(&api, &path, &uri).await?;
+    indexes::list(&api, &table).await
+}
+
+async fn create_index(
+    State(api): State<Api>,
+    path: RawPathParams,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    indexes::authorize(&api, &parts.headers)?;
+    let parameters = Parameters::read(parts.uri.query())?;
+    let table = api.table(&path).await?;
+    indexes::create(&api, &table, parameters, &parts.headers, body).await
+}
+
+async fn list_builds(
+    State(api): State<Api>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    indexes::authorize(&api, &headers)?;
+    Parameters::read(query.as_deref())?.finish(&[])?;
+    indexes::builds(&api)
+}
+
+async fn show_build(
+    State(api): State<Api>,
+    path: RawPathParams,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    indexes::authorize(&api, &headers)?;
+    Parameters::read(query.as_deref())?.finish(&[])?;
+    indexes::show(&api, named(&path, "build"))
+}
+
+async fn cancel_build(
+    State(api): State<Api>,
+    path: RawPathParams,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    indexes::authorize(&api, &headers)?;
+    Parameters::read(query.as_deref())?.finish(&[])?;
+    indexes::cancel(&api, named(&path, "build"))
 }
 
 async fn nothing_here() -> Problem {

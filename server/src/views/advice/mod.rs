@@ -23,6 +23,7 @@ use super::plan::Plan;
 use crate::db::advice::{Serving, Thresholds, Verdict, probe, serving};
 use crate::db::build_index::statements;
 use crate::db::catalog::TableDef;
+use crate::db::charting::listed_rows;
 use crate::limits::{ADVICE_AGE_MAX, ADVICE_AT_ONCE, ADVICE_REMEMBERED_MAX};
 
 /// What is known of one view.
@@ -36,6 +37,16 @@ pub struct Considered {
     pub sql: String,
 }
 
+impl Considered {
+    /// The index that would help, in a sentence.
+    fn help(&self) -> String {
+        match &self.suggested.index {
+            Some(_) => format!("This index would serve it: {}", self.sql),
+            None => format!("No index can be suggested: {}", self.suggested.why),
+        }
+    }
+}
+
 /// Views by their table and meaning, and since when they are known.
 type Known = HashMap<(u32, Plan), (Instant, Arc<Considered>)>;
 
@@ -46,13 +57,16 @@ pub struct Advisor {
     calibration: OnceCell<Calibration>,
     /// See [`EXPENSIVE_COST`](crate::limits::EXPENSIVE_COST).
     expensive_cost: f64,
+    /// Bytes of keys that one view may remember.
+    listed_max: u64,
     room: Semaphore,
     known: Mutex<Known>,
 }
 
 impl Advisor {
-    /// One that holds views of more than this cost (in the planner's units) for expensive; 0 for none.
-    pub fn new(pool: PgPool, expensive_cost: u64) -> Self {
+    /// One that holds views of more than this cost (in the planner's units) for expensive, 0 for none; one view may
+    /// remember so many bytes of keys.
+    pub fn new(pool: PgPool, expensive_cost: u64, listed_max: u64) -> Self {
         let limit = if expensive_cost == 0 {
             f64::INFINITY
         } else {
@@ -63,6 +77,7 @@ impl Advisor {
             pool,
             calibration: OnceCell::new(),
             expensive_cost: limit,
+            listed_max,
             room: Semaphore::new(ADVICE_AT_ONCE),
             known: Mutex::default(),
         }
@@ -83,8 +98,11 @@ impl Advisor {
         }
         // Never closed.
         let _room = self.room.acquire().await;
-        let thresholds = Thresholds::default();
         let (source, order) = (plan.source(table), &plan.order);
+        let thresholds = Thresholds {
+            listed_rows: listed_rows(source, self.listed_max),
+            ..Thresholds::default()
+        };
         let serving = serving(&self.pool, source, &plan.condition, order, &thresholds).await?;
         let suggested = if plan.ranking().is_some() {
             Suggested::none("it is ordered by rank, which no index delivers")
@@ -145,14 +163,22 @@ impl Advisor {
             return None;
         }
         let time = in_words(self.time(serving.first_cost).await);
-        let help = match &considered.suggested.index {
-            Some(_) => format!("This index would serve it: {}", considered.sql),
-            None => format!("No index can be suggested: {}", considered.suggested.why),
-        };
+        let help = considered.help();
         Some(format!(
             "no index serves this order and filter: {time} until the first row can be shown, by \
              PostgreSQL's estimate. Open it with allow_expensive if that is meant. {help}"
         ))
+    }
+
+    /// What a client is told whose view is too large to be divided without an index.
+    pub async fn too_large(&self, table: &TableDef, plan: &Plan, spec: &ViewSpec) -> String {
+        match self.consider(table, plan, spec).await {
+            Ok(considered) => considered.help(),
+            Err(error) => {
+                tracing::debug!(%error, "what would help a view is not known");
+                String::new()
+            }
+        }
     }
 
     /// What a client is told whose view could not be read in time.
@@ -215,6 +241,20 @@ impl Advisor {
             };
             client.send(ServerMsg::Advice(Box::new(advice)));
         }
+    }
+
+    /// What a client is told of a view, if nothing of it has been measured.
+    ///
+    /// # Errors
+    /// If PostgreSQL cannot be asked.
+    pub async fn advise(
+        &self,
+        table: &TableDef,
+        plan: &Plan,
+        spec: &ViewSpec,
+    ) -> Result<Advice, sqlx::Error> {
+        let considered = self.consider(table, plan, spec).await?;
+        Ok(self.advice(&considered, None).await)
     }
 
     async fn advice(&self, considered: &Considered, measured: Option<MeasuredOpening>) -> Advice {

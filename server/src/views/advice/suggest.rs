@@ -5,7 +5,7 @@
 //! partial index. Tests that remain are made on the rows along the way, if enough of them match; if few do,
 //! an index that finds those few serves better, and they are sorted.
 
-use protocol::{ColumnKind, Filter, FilterOp, Test, Value, ViewSpec};
+use protocol::{ColumnKind, Filter, FilterOp, TableKind, Test, Value, ViewSpec};
 use sqlx::postgres::PgPool;
 use view_index::OrderColumn;
 
@@ -126,11 +126,23 @@ pub async fn suggest(
     if !wants_index(serving, thresholds) {
         return Ok(Suggested::default());
     }
+    let has_indexes = matches!(
+        table.kind,
+        TableKind::Table | TableKind::Partitioned | TableKind::MaterializedView
+    );
+    if !has_indexes {
+        let why = "it has no indexes of its own: those of the tables that it reads serve it";
+        return Ok(Suggested::none(why));
+    }
     let tests = Tests::of(table, spec, order);
     let suggested = choose(pool, table, &tests, order, serving, thresholds).await?;
     let Some(index) = &suggested.index else {
         return Ok(suggested);
     };
+    if index.keys.is_empty() {
+        let why = "its rows have no order that an index could deliver";
+        return Ok(Suggested::none(why));
+    }
     if index.keys.len() > INDEX_COLUMNS_MAX {
         return Ok(Suggested::none(format!(
             "an index on {} columns would be needed; PostgreSQL allows {INDEX_COLUMNS_MAX}",
@@ -139,6 +151,14 @@ pub async fn suggest(
     }
     let there = indexes(pool, Some(table.oid)).await?;
     Ok(match there.iter().find(|there| index.is_done_by(there)) {
+        // What is left of an attempt to create it: the next one replaces it.
+        Some(there) if !there.is_valid && there.name == index.name() => Suggested {
+            why: format!(
+                "{}; it is there, but not valid: it is being created, or that failed, and creating it replaces it",
+                suggested.why
+            ),
+            ..suggested
+        },
         Some(there) => Suggested::none(already(there)),
         None => suggested,
     })

@@ -50,8 +50,9 @@ impl TableTask {
     }
 
     /// Tells every window's client what its view costs now.
-    pub(super) fn readvise(&self) {
-        for view in self.views.values() {
+    pub(super) fn readvise(&mut self) {
+        for view in self.views.values_mut() {
+            view.reconsider();
             for shown in view.windows.values() {
                 self.around.advise(&self.table, &view.plan, shown);
             }

@@ -7,6 +7,7 @@ use view_index::{Bound, ChartBlock, Fetched, Sizes, Snapshot, TableChanges, Tabl
 use view_index::{Total, ViewError, ViewIndex};
 
 use super::{TableTask, rows_of};
+use crate::views::budget::Share;
 use crate::views::fetching::{Answer, Asked, Contents, Failure, Found, Question};
 use crate::views::view::ViewId;
 
@@ -83,7 +84,9 @@ impl TableTask {
         };
         view.answered(question);
         match &question.what {
-            Asked::Chart { .. } => view.give_up_counting(message),
+            Asked::Chart { .. } => {
+                view.give_up_counting(message, code == ErrorCode::NoIndex);
+            }
             // Without its first rows nothing of the view can be shown.
             Asked::First { .. } => view.refuse_if(|_| true, code, &message),
             Asked::Rows { .. } | Asked::Listed { .. } => {
@@ -124,7 +127,7 @@ impl TableTask {
             Contents::Chart(blocks) => {
                 if let Asked::Chart { lower, upper, .. } = &question.what {
                     let range = (lower.clone(), upper.clone());
-                    self.divide(question.view, range, blocks, &caught_up)?;
+                    self.divide(question.view, range, (blocks, found.room), &caught_up)?;
                 }
             }
         }
@@ -166,7 +169,7 @@ impl TableTask {
         &mut self,
         view: ViewId,
         range: (Bound, Option<Bound>),
-        blocks: Vec<ChartBlock>,
+        (blocks, room): (Vec<ChartBlock>, Option<Share>),
         since: &CaughtUp,
     ) -> Result<(), ViewError> {
         let Some(view) = self.views.get_mut(&view) else {
@@ -190,9 +193,13 @@ impl TableTask {
             bytes,
             "a view is divided"
         );
-        self.around
-            .budget
-            .record((self.table.oid, view.id), index.bytes(), &self.own_commands);
+        // The room that was made for it is the view's share from now on.
+        if let Some(room) = room {
+            view.share = Some(room);
+        }
+        let budget = &self.around.budget;
+        let share = view.share.get_or_insert_with(|| budget.take());
+        share.divided(bytes, view.id, &self.own_commands);
         Ok(())
     }
 }

@@ -117,6 +117,7 @@ impl TableTask {
                 }
             }
         }
+        self.unmeasured = true;
         self.summaries.apply(changes, &verdicts, ranks, &seen);
         self.history.push(next.snapshot.clone(), changes.clone());
         Ok(())

@@ -12,6 +12,7 @@ mod windows;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use protocol::{Ack, EditId, MoveWindow, OpenWindow, Version, WindowId};
 use sqlx::postgres::PgPool;
@@ -28,7 +29,7 @@ use crate::changes::{Batch, Mark};
 use crate::db::catalog::TableDef;
 use crate::db::timeouts::Timeouts;
 use crate::fanout::Router;
-use crate::limits::{CLOCK_INTERVAL, FETCH_RETRY, PROGRESS_INTERVAL, VIEW_IDLE_MAX};
+use crate::limits::{CLOCK_INTERVAL, FETCH_RETRY, MEMORY_INTERVAL, PROGRESS_INTERVAL};
 use crate::views::advice::Advisor;
 use crate::views::answers::Answers;
 use crate::views::budget::Budget;
@@ -94,6 +95,8 @@ pub struct Surroundings {
     pub wake: Arc<Wake>,
     /// For relative dates.
     pub clock: Clock,
+    /// How long views are kept that nobody shows.
+    pub view_idle: Duration,
 }
 
 /// One table's task.
@@ -112,6 +115,8 @@ pub struct TableTask {
     views: HashMap<ViewId, View>,
     /// The view that means this. A step in time leaves a plan equal to itself.
     by_plan: HashMap<Arc<Plan>, ViewId>,
+    /// The views have changed since it was measured how much memory they take.
+    unmeasured: bool,
     next_view: ViewId,
     /// Which view each session's windows show; may name some that are closed.
     shown_in: HashMap<SessionId, HashMap<WindowId, ViewId>>,
@@ -148,6 +153,7 @@ impl TableTask {
             around,
             views: HashMap::new(),
             by_plan: HashMap::new(),
+            unmeasured: false,
             next_view: 0,
             shown_in: HashMap::new(),
             charts: Arc::default(),
@@ -167,17 +173,19 @@ impl TableTask {
 
     /// Works until `stop`, or until another kind of task is to go on.
     pub async fn run(mut self, stop: CancellationToken) -> Option<Turn> {
-        let mut ticks = interval(VIEW_IDLE_MAX);
+        // A view is unused for at most a quarter longer than it may be.
+        let mut ticks = interval(self.around.view_idle / 4);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut progress = interval(PROGRESS_INTERVAL);
         progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut seconds = interval(CLOCK_INTERVAL);
         seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut memory = interval(MEMORY_INTERVAL);
+        memory.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             if let Some(table) = self.leaving.take() {
                 let mut windows = std::mem::take(&mut self.unplanned);
-                for (id, mut view) in self.views.drain() {
-                    self.around.budget.forget((self.table.oid, id));
+                for (_, mut view) in self.views.drain() {
                     windows.extend(std::mem::take(&mut view.windows).into_values());
                 }
                 let turn = Turn::first(self.table, self.own_commands, self.commands);
@@ -200,12 +208,19 @@ impl TableTask {
                     self.take_summary_step(step).await;
                 }
                 _ = ticks.tick() => self.drop_unused(),
+                _ = memory.tick(), if self.unmeasured => self.measure(),
                 _ = progress.tick(), if self.is_charting() => self.tell_progress(),
                 _ = seconds.tick(), if self.has_clockwork() => self.begin_steps(),
                 Some(Ok(step)) = self.clockwork.queries.join_next() => self.take_step(step).await,
                 () = sleep(FETCH_RETRY), if !self.unplanned.is_empty() => self.show_unplanned().await,
             }
         }
+    }
+
+    fn measure(&mut self) {
+        self.unmeasured = false;
+        self.views.values().for_each(View::measure);
+        self.around.budget.settle();
     }
 
     fn is_charting(&self) -> bool {
@@ -237,9 +252,12 @@ impl TableTask {
         let (Some(view), Some(mark)) = (self.views.get_mut(&view), &self.mark) else {
             return;
         };
-        for question in view.refresh((mark, version), &self.history, only) {
+        let questions = view.refresh((mark, version), &self.history, only);
+        if let (Some(share), false) = (&view.share, questions.is_empty()) {
+            share.used();
+        }
+        for question in questions {
             let (around, table) = (self.around.clone(), self.table.clone());
-            around.budget.used((table.oid, view.id));
             let number = question.number;
             let abort = self
                 .queries

@@ -7,7 +7,6 @@ use protocol::{ErrorCode, OpenWindow, Opened, ServerMsg, WindowId};
 use view_index::Window;
 
 use super::{Command, TableTask};
-use crate::limits::VIEW_IDLE_MAX;
 use crate::views::client::{ClientRef, SessionId};
 use crate::views::plan::{Plan, Refusal, columns};
 use crate::views::view::{ClientWindow, View, ViewId};
@@ -41,12 +40,8 @@ impl TableTask {
             }
             Command::Readvise => self.readvise(),
             Command::Shed(view) => {
-                if let Some(index) = self
-                    .views
-                    .get_mut(&view)
-                    .and_then(|view| view.index.as_mut())
-                {
-                    index.collapse();
+                if let Some(view) = self.views.get_mut(&view) {
+                    view.shed();
                 }
             }
         }
@@ -188,15 +183,14 @@ impl TableTask {
 
     /// Drops the views that nobody has shown for a while.
     pub(super) fn drop_unused(&mut self) {
-        let (answers, around, oid) = (&mut self.answers, &self.around, self.table.oid);
+        let (answers, view_idle) = (&mut self.answers, self.around.view_idle);
         let by_plan = &mut self.by_plan;
         self.views.retain(|_, view| {
             let unused = view
                 .unused_since
-                .is_some_and(|since| since.elapsed() > VIEW_IDLE_MAX);
+                .is_some_and(|since| since.elapsed() >= view_idle);
             if unused {
                 by_plan.remove(&view.plan);
-                around.budget.forget((oid, view.id));
                 answers.release(&view.predicate.asked());
             }
             !unused
