@@ -12,7 +12,7 @@ Usage: ./test.sh [--full]
 Checks formatting, lints, documentation, the web build, and runs every test: against a PostgreSQL,
 a Redis, a browser and a window of its own, each on free ports and in temporary folders.
 
-  --full    also: cargo-deny (licences, advisories), and the long random tests
+  --full    also: cargo-deny (licences, advisories), the long random tests, and a minute of every fuzz target
   --help    this text
 USAGE
 }
@@ -43,6 +43,7 @@ install_tools() {
   rustup component list --installed 2>/dev/null | grep '^clippy' >/dev/null ||
     rustup component add rustfmt clippy
   need gcc have cc
+  if [ "$full" = yes ]; then need g++ have c++; fi
   need postgresql have_postgres
   need redis-server have redis-server
   need chromium have chromium
@@ -65,7 +66,7 @@ install_tools() {
 
 lint_scripts() {
   if have shellcheck; then
-    shellcheck ./*.sh scripts/*.sh client-egui/*.sh .ci/run
+    shellcheck ./*.sh scripts/*.sh client-egui/*.sh fuzz/*.sh .ci/run
   else
     note 'shellcheck is not installed; skipped'
   fi
@@ -97,6 +98,7 @@ step 'Documentation' document
 step 'Web viewer' client-egui/build-web.sh
 if [ $full = yes ]; then
   step 'Dependencies' deny
+  step 'Fuzzing' fuzz/run.sh --seconds 60
   export ROWCAST_ORACLE_CHECKS=5000 PROPTEST_CASES=5000
 else
   # Every change is judged by the same random tables and views; --full draws new ones.

@@ -3,6 +3,9 @@
 /// 2000-01-01, in days since 1970-01-01.
 const DAY_2000: i64 = 10_957;
 
+/// A year has up to seven digits.
+const PART_DIGITS_MAX: usize = 9;
+
 /// Microseconds in a day.
 const DAY_MICROS: i64 = 86_400_000_000;
 
@@ -146,8 +149,10 @@ fn parse_offset(offset: &str) -> Option<i64> {
     Some(if sign == "-" { -seconds } else { seconds })
 }
 
+/// A part of a date or time. None has as many digits as would make the sums here too large.
 fn parse_digits(text: &str) -> Option<i64> {
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+    let is_short = (1..=PART_DIGITS_MAX).contains(&text.len());
+    if !is_short || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     text.parse().ok()
@@ -184,5 +189,6 @@ mod tests {
         let least = parse_timestamp_since_2000(least).unwrap();
         assert_eq!(format_timestamp(least), "4714-11-24 00:00:00.000000+00 BC");
         assert_eq!(parse_timestamp("1970-01-01"), None);
+        assert_eq!(parse_timestamp("1970-01-01 11111111111111111:00:00"), None);
     }
 }

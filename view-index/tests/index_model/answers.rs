@@ -5,7 +5,7 @@ use view_index::{
     Verdicts, ViewIndex,
 };
 
-use crate::model::{Batch, Picked, key_of, row_of};
+use super::model::{Batch, Picked, key_of, row_of};
 
 /// An answer that is being caught up.
 pub(crate) struct Pending {

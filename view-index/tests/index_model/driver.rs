@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use view_index::{Need, Ranks, TableRow, Total, Verdicts, ViewIndex};
 
-use crate::answers::{Pending, Queried};
-use crate::model::{Model, Picked, row_of};
-use crate::scenario::{Scenario, Step};
+use super::answers::{Pending, Queried};
+use super::model::{Model, Picked, row_of};
+use super::scenario::{Scenario, Step};
 
 /// Answers under way at once.
 const PENDING_MAX: usize = 6;
@@ -108,7 +108,7 @@ impl Driver<'_> {
         self.view.total() * u64::from(place) / 256
     }
 
-    fn change(&mut self, changes: &[crate::scenario::Change]) {
+    fn change(&mut self, changes: &[super::scenario::Change]) {
         let batch = self.model.change(changes);
         let next = self.model.snapshot();
         for answer in &mut self.pending {

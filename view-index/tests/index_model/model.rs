@@ -10,7 +10,7 @@ use view_index::{
     TableChanges, TableRow, Xid,
 };
 
-use crate::scenario::{Cells, Change, Scenario};
+use super::scenario::{Cells, Change, Scenario};
 
 const ID: usize = 0;
 const GROUP: usize = 1;

@@ -6,8 +6,8 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use view_index::{Side, Snapshot, TableChanges, Verdicts, Xid};
 
-use crate::sabotage::Sabotage;
-use crate::table::{ASKED, PickedKey, Picks, key_of, key_values, table_row, verdict};
+use super::sabotage::Sabotage;
+use super::table::{ASKED, PickedKey, Picks, key_of, key_values, table_row, verdict};
 
 /// One version of a row.
 struct RowVersion {
@@ -131,7 +131,7 @@ impl Database {
         };
         let mut row = row;
         if keep_key {
-            for column in crate::table::KEY {
+            for column in super::table::KEY {
                 row[column] = self.versions[at].row[column];
             }
         }

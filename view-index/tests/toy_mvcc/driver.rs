@@ -7,15 +7,15 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use view_index::{Need, Origin, Ranks, Sizes, Snapshot, Total, ViewIndex, Xid};
 
-use crate::database::Database;
-use crate::pending::{Pending, QueriedRows, What};
-use crate::sabotage::Sabotage;
-use crate::scenario::{Scenario, Step};
-use crate::table::{
+use super::database::Database;
+use super::pending::{Pending, QueriedRows, What};
+use super::sabotage::Sabotage;
+use super::scenario::{Scenario, Step};
+use super::table::{
     Condition, NAME, NAMES, Picks, SortBy, ask_places, compare, product_order, table_row,
     total_order, value, values_of,
 };
-use crate::viewer::{Truth, Viewer};
+use super::viewer::{Truth, Viewer};
 
 const WINDOWS_MAX: usize = 3;
 const PENDING_MAX: usize = 4;

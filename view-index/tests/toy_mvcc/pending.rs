@@ -5,9 +5,9 @@ use view_index::{
     Snapshot, ViewIndex,
 };
 
-use crate::database::Batch;
-use crate::sabotage::Sabotage;
-use crate::table::{Picks, table_row};
+use super::database::Batch;
+use super::sabotage::Sabotage;
+use super::table::{Picks, table_row};
 
 /// Rows in a block of a chart.
 const CHARTED: usize = 4;

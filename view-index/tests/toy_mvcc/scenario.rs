@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 
-use crate::table::{ASKED, COLUMNS, Condition, NOTE, Picks, SortBy, normalize, values_of};
+use super::table::{ASKED, COLUMNS, Condition, NOTE, Picks, SortBy, normalize, values_of};
 
 /// One step. Numbers choose among what there is at that moment, modulo how much there is.
 #[derive(Clone, Debug)]

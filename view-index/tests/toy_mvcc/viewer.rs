@@ -7,8 +7,8 @@ use protocol::{
 };
 use view_index::{Key, Refresh, Snapshot, ViewIndex, Window, Xid};
 
-use crate::sabotage::Sabotage;
-use crate::table::{COLUMNS, KEY, Picks, SortBy, compare, value};
+use super::sabotage::Sabotage;
+use super::table::{COLUMNS, KEY, Picks, SortBy, compare, value};
 
 /// What the client knows. Written from the protocol's documentation alone.
 #[derive(Default)]
