@@ -329,12 +329,8 @@ pub const ETAGS_MAX: usize = 16;
 pub const STREAMS_MAX: usize = 4_096;
 /// When the reader of a stream that broke off is to come back.
 pub const STREAM_RETRY: Duration = Duration::from_secs(1);
-/// Events of one stream that can be gone on from.
-pub const STREAM_STATES_MAX: usize = 32;
-/// How long it is remembered what a stream was sent.
-pub const STREAM_MEMORY_TIME: Duration = LOG_RETENTION;
-/// Bytes for remembering what streams were sent.
-pub const STREAM_MEMORY_BYTES_MAX: usize = 32 << 20;
+/// Bytes of an event's id, before they are written as text: proxies let a header have 8 KiB.
+pub const EVENT_ID_BYTES_MAX: usize = 5 * 1024;
 /// How long a request of the API may take; less than [`REQUEST_TIMEOUT`], so that it is told why.
 pub const API_TIMEOUT: Duration = Duration::from_secs(25);
 /// The same while PostgreSQL is away.

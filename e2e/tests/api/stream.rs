@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use e2e::events::{Event, EventStream, Followed};
+use e2e::{TestRedis, TestServer};
 use protocol::{ResetReason, Update};
 use serde_json::json;
 use tokio::time::timeout;
@@ -163,32 +164,22 @@ async fn a_broken_stream_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn what_is_not_remembered_is_a_snapshot_that_says_so() {
+async fn what_an_id_does_not_tell_is_a_snapshot_that_says_so() {
     let fixture = Fixture::start().await;
     let mut held = Followed::default();
     let mut stream = open(&fixture, &[("limit", "5")], None).await;
     follow(&mut stream, &mut held).await;
-    let foreign = format!("{}-1", "0123456789abcdef".repeat(2));
-    let future = held.id.replace("-1", "-99");
-    let other = [("limit", "6")];
-    for (asked, id) in [
-        (&[("limit", "5")], &foreign),
-        (&[("limit", "5")], &future),
-        (&other, &held.id),
-    ] {
+    let forged = "A".repeat(held.id.len());
+    let (five, six) = ([("limit", "5")], [("limit", "6")]);
+    let sorted = [("limit", "5"), ("sort", "name")];
+    for (asked, id) in [(&five[..], &forged), (&six, &held.id), (&sorted, &held.id)] {
         let mut again = Followed::default();
         let mut stream = open(&fixture, asked, Some(id)).await;
         let (event, update) = follow(&mut stream, &mut again).await;
         assert_eq!(event.name, "snapshot", "{id}");
         assert_eq!(update.must_refetch, Some(ResetReason::HistoryExpired));
     }
-    for id in [
-        "x",
-        "1",
-        "' OR 1=1",
-        "99999999999999999999999999999999999999-1",
-        "-1",
-    ] {
+    for id in ["x", "1", "' OR 1=1", "-1", "\u{e4}"] {
         refused(
             &fixture,
             &[],
@@ -201,6 +192,58 @@ async fn what_is_not_remembered_is_a_snapshot_that_says_so() {
     let mut again = Followed::default();
     let (_, update) = follow(&mut open(&fixture, &[], Some("")).await, &mut again).await;
     assert_eq!(update.must_refetch, None);
+}
+
+#[tokio::test]
+async fn a_stream_goes_on_at_another_server() {
+    let redis = TestRedis::start().await;
+    let fixture = Fixture::start().await;
+    let one = TestServer::start_with_redis(&fixture.database, &redis).await;
+    let two = TestServer::start_with_redis(&fixture.database, &redis).await;
+    fixture
+        .database
+        .execute("UPDATE items SET stock = id WHERE id <= 20")
+        .await;
+    let path = format!("/api/v1/tables/items/stream?{}", parameters(&ASKED));
+    // Somebody looks at the table there, so that its changes are held.
+    let mut other = Followed::default();
+    let mut there = EventStream::open(two.address(), &path, &[]).await.unwrap();
+    follow(&mut there, &mut other).await;
+    let mut held = Followed::default();
+    let mut stream = EventStream::open(one.address(), &path, &[]).await.unwrap();
+    follow(&mut stream, &mut held).await;
+    for (round, to) in [&two, &one, &two].into_iter().enumerate() {
+        drop(stream);
+        let sql = format!(
+            "UPDATE items SET name = 'unseen {round}' WHERE id = 18; DELETE FROM items WHERE id = {}",
+            16 + round
+        );
+        fixture.database.execute(&sql).await;
+        let version = held.version.clone();
+        let headers = [("Last-Event-ID", held.id.as_str())];
+        stream = EventStream::open(to.address(), &path, &headers)
+            .await
+            .unwrap();
+        let (event, update) = follow(&mut stream, &mut held).await;
+        assert_eq!(event.name, "update", "{}", event.data);
+        assert_eq!(update.from.map(|from| from.0), version);
+        until_shows(&mut stream, &mut held, SHOWN, &fixture).await;
+    }
+    // Where nobody looked at the table, the changes are not held, and the stream says so.
+    let three = TestServer::with(TestServer::options(&fixture.database)).await;
+    fixture
+        .database
+        .execute("UPDATE items SET name = 'unseen' WHERE id = 20")
+        .await;
+    let headers = [("Last-Event-ID", held.id.as_str())];
+    let mut stream = EventStream::open(three.address(), &path, &headers)
+        .await
+        .unwrap();
+    let (event, update) = follow(&mut stream, &mut held).await;
+    if event.name == "snapshot" {
+        assert_eq!(update.must_refetch, Some(ResetReason::HistoryExpired));
+    }
+    until_shows(&mut stream, &mut held, SHOWN, &fixture).await;
 }
 
 #[tokio::test]

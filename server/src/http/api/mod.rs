@@ -2,11 +2,13 @@
 //!
 //! [`parameters`] reads what stands behind the `?`, [`filter_text`] the filters in it; [`rows`] answers with
 //! pages, through a [`window`] of the engine's or from a cursor; [`row`] reads and writes single rows; [`stream`]
-//! follows a window; [`indexes`] says what serves a view, and creates what would; [`codes`] names every refusal.
+//! follows a window, from an [`event_id`] on; [`indexes`] says what serves a view, and creates what would; [`codes`]
+//! names every refusal.
 
 pub mod body;
 pub mod codes;
 pub mod cursor;
+pub mod event_id;
 pub mod filter_text;
 pub mod indexes;
 pub mod json;
@@ -15,8 +17,8 @@ pub mod parameters;
 pub mod refusals;
 pub mod row;
 pub mod rows;
+pub mod signed;
 pub mod stream;
-pub mod stream_memory;
 pub mod tables;
 pub mod window;
 
@@ -29,14 +31,14 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 
 use self::codes::{Code, refused, unavailable};
 use self::parameters::Parameters;
-use self::stream::Streams;
 use crate::db::catalog::TableDef;
 use crate::db::log::database_identity;
 use crate::http::problem::Problem;
+use crate::limits::STREAMS_MAX;
 use crate::session::handshake::Sessions;
 use crate::views::Engine;
 
@@ -45,10 +47,10 @@ use crate::views::Engine;
 pub struct Api {
     /// The engine, and numbers for the windows that are opened on it.
     pub sessions: Sessions,
-    /// What cursors are signed with, once it is known.
-    cursor_key: Arc<OnceCell<String>>,
-    /// What all streams share.
-    streams: Streams,
+    /// What cursors and ids of events are signed with, once it is known.
+    signing_key: Arc<OnceCell<String>>,
+    /// Room for further streams.
+    streams: Arc<Semaphore>,
 }
 
 impl Api {
@@ -56,15 +58,15 @@ impl Api {
     pub fn new(sessions: Sessions) -> Self {
         Self {
             sessions,
-            cursor_key: Arc::default(),
-            streams: Streams::default(),
+            signing_key: Arc::default(),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
         }
     }
 
-    /// What cursors are signed with: the same for every server on a database.
-    async fn cursor_key(&self) -> Result<&str, Problem> {
+    /// What cursors and ids are signed with: the same for every server on a database.
+    async fn signing_key(&self) -> Result<&str, Problem> {
         let pool = self.sessions.engine.pool();
-        let key = self.cursor_key.get_or_try_init(|| database_identity(pool));
+        let key = self.signing_key.get_or_try_init(|| database_identity(pool));
         let key = key.await.map_err(|error| unavailable(&error))?;
         Ok(key)
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Api;
 use super::codes::{Code, refused, unavailable};
-use super::cursor::{self, Cursor, Signer};
+use super::cursor::{self, Cursor, Cursors};
 use super::json::{Member, RowObject, members};
 use super::parameters::{Parameters, ROWS_PARAMETERS, RowsQuery, Start};
 use super::window::{WINDOW, first_page, refusal};
@@ -45,8 +45,8 @@ pub async fn rows(
     parameters: Parameters,
 ) -> Result<Response, Problem> {
     let query = RowsQuery::read(parameters, table, &ROWS_PARAMETERS)?;
-    let key = api.cursor_key().await?;
-    let signer = Signer::new(key, table, &query.view).map_err(|error| {
+    let key = api.signing_key().await?;
+    let signer = Cursors::new(key, table, &query.view).map_err(|error| {
         tracing::error!(%error, "a view cannot be written");
         refused(ErrorCode::Internal, "the view cannot be written")
     })?;
@@ -81,7 +81,7 @@ async fn by_position(
     table: &Arc<TableDef>,
     query: &RowsQuery,
     offset: u64,
-    signer: &Signer,
+    signer: &Cursors,
 ) -> Result<Response, Problem> {
     let order = order_columns(table, &query.view);
     let mut columns = query.columns.clone();
@@ -150,7 +150,7 @@ async fn by_cursor(
     table: &Arc<TableDef>,
     query: &RowsQuery,
     from: &Cursor,
-    signer: &Signer,
+    signer: &Cursors,
 ) -> Result<Response, Problem> {
     if query.limit == 0 {
         let detail = "a page behind a cursor has at least one row";

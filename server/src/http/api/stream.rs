@@ -9,14 +9,14 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream::unfold;
 use protocol::{OpenWindow, ResetReason, ServerMsg, Status, Update};
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::Api;
 use super::codes::{Code, refused};
+use super::event_id::{EventIds, Keys, State, keys_after};
 use super::parameters::{Parameters, RowsQuery, Start};
-use super::stream_memory::{Asked, EventId, Keys, State, StreamId, StreamMemory, keys_after};
 use super::window::{Guest, WINDOW, late, refusal};
 use crate::db::catalog::TableDef;
 use crate::http::problem::Problem;
@@ -34,23 +34,6 @@ const PARAMETERS: [&str; 7] = [
     "expensive",
 ];
 
-/// What all streams share.
-#[derive(Clone, Debug)]
-pub struct Streams {
-    /// Room for further ones.
-    room: Arc<Semaphore>,
-    memory: Arc<StreamMemory>,
-}
-
-impl Default for Streams {
-    fn default() -> Self {
-        Self {
-            room: Arc::new(Semaphore::new(STREAMS_MAX)),
-            memory: Arc::default(),
-        }
-    }
-}
-
 /// Answers with a stream of events.
 ///
 /// # Errors
@@ -62,15 +45,20 @@ pub async fn stream(
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
     let query = RowsQuery::read(parameters, table, &PARAMETERS)?;
-    let room = api.streams.room.clone().try_acquire_owned().map_err(|_| {
+    let room = api.streams.clone().try_acquire_owned().map_err(|_| {
         let detail =
             format!("{STREAMS_MAX} streams are open, which is as many as this server holds");
         Code::TooManyStreams.because(detail)
     })?;
-    let asked = asked(query, table);
-    let last = last_event(headers)?;
-    let held = last.and_then(|id| api.streams.memory.find(id, &asked));
-    let mut open = asked.open.clone();
+    let asked = asked(query);
+    let key = api.signing_key().await?.to_owned();
+    let ids = event_ids(&key, table, &asked)?;
+    let last = last_event(headers);
+    let held = match last {
+        Some(id) => ids.read(id).map_err(|_| not_an_id())?,
+        None => None,
+    };
+    let mut open = asked.clone();
     if let Some(held) = &held {
         open.start = held.start;
         open.resume = Some(held.resume());
@@ -81,7 +69,7 @@ pub async fn stream(
     let first = first.map_err(|_| late(&status))?;
     let first = match first.map(|outgoing| outgoing.message) {
         Some(ServerMsg::Error(error)) => {
-            return Err(refusal(error.code, error.message, &asked.open.view));
+            return Err(refusal(error.code, error.message, &asked.view));
         }
         Some(message) => message,
         None => {
@@ -94,9 +82,8 @@ pub async fn stream(
         guest,
         engine: api.sessions.engine.clone(),
         table: table.clone(),
-        memory: api.streams.memory.clone(),
-        stream: rand::random(),
-        event: 0,
+        key,
+        ids,
         keys: held.map_or_else(|| Keys::from([]), |held| held.keys),
         is_resumed: last.is_some(),
         asked,
@@ -109,40 +96,44 @@ pub async fn stream(
     Ok(response(events))
 }
 
-fn asked(query: RowsQuery, table: &TableDef) -> Asked {
+fn asked(query: RowsQuery) -> OpenWindow {
     let start = match query.start {
         Start::Offset(offset) => offset,
         Start::Cursor(_) => 0,
     };
-    Asked {
-        open: OpenWindow {
-            window: WINDOW,
-            generation: 0,
-            view: query.view,
-            columns: query.columns,
-            start,
-            count: query.limit,
-            from_end: false,
-            resume: None,
-            allow_expensive: query.allow_expensive,
-        },
-        layout: table.layout(),
+    OpenWindow {
+        window: WINDOW,
+        generation: 0,
+        view: query.view,
+        columns: query.columns,
+        start,
+        count: query.limit,
+        from_end: false,
+        resume: None,
+        allow_expensive: query.allow_expensive,
     }
 }
 
 /// The event that the client saw last.
-fn last_event(headers: &HeaderMap) -> Result<Option<EventId>, Problem> {
-    let Some(id) = headers.get("last-event-id") else {
-        return Ok(None);
-    };
-    let id = id.to_str().unwrap_or_default().trim();
-    if id.is_empty() {
-        return Ok(None);
-    }
-    EventId::read(id).map(Some).ok_or_else(|| {
-        let detail =
-            "Last-Event-ID is the id of an event of this stream; leave it out to start anew";
-        Code::InvalidEventId.because(detail)
+fn last_event(headers: &HeaderMap) -> Option<&str> {
+    let id = headers.get("last-event-id")?;
+    // What is no text is no id either, and said so.
+    let id = id.to_str().map_or("?", str::trim);
+    (!id.is_empty()).then_some(id)
+}
+
+fn not_an_id() -> Problem {
+    let detail = "Last-Event-ID is the id of an event of this stream; leave it out to start anew";
+    Code::InvalidEventId.because(detail)
+}
+
+fn event_ids(key: &str, table: &TableDef, asked: &OpenWindow) -> Result<EventIds, Problem> {
+    EventIds::new(key, table, asked).map_err(|error| {
+        tracing::error!(%error, "a request cannot be written");
+        refused(
+            protocol::ErrorCode::Internal,
+            "the request cannot be written",
+        )
     })
 }
 
@@ -166,15 +157,14 @@ struct Writer {
     guest: Guest,
     engine: Arc<Engine>,
     table: Arc<TableDef>,
-    memory: Arc<StreamMemory>,
-    stream: StreamId,
-    /// Events with an id so far.
-    event: u64,
+    /// What ids are signed with.
+    key: String,
+    ids: EventIds,
     /// The rows that the client holds.
     keys: Keys,
     /// The client held something when it came, and has not been answered yet.
     is_resumed: bool,
-    asked: Asked,
+    asked: OpenWindow,
     _room: OwnedSemaphorePermit,
 }
 
@@ -241,7 +231,8 @@ impl Writer {
         match message {
             ServerMsg::Opened(opened) => {
                 // Sent again when the columns changed.
-                self.asked.layout = self.engine.newest(self.table.clone()).layout();
+                self.table = self.engine.newest(self.table.clone());
+                self.ids = event_ids(&self.key, &self.table, &self.asked).ok()?;
                 event("schema", None, &opened.schema)
             }
             ServerMsg::Update(update) => self.update(update),
@@ -262,25 +253,18 @@ impl Writer {
         }
         self.is_resumed = false;
         self.keys = keys_after(&self.keys, &update.rows);
-        self.event += 1;
-        let state = State {
-            event: self.event,
+        let id = self.ids.write(&State {
             version: update.to.clone(),
             start: update.start,
             keys: self.keys.clone(),
-        };
-        self.memory.record(self.stream, &self.asked, state);
-        let id = EventId {
-            stream: self.stream,
-            event: self.event,
-        };
+        });
         let name = if is_snapshot { "snapshot" } else { "update" };
         event(name, Some(id), &update)
     }
 }
 
 /// One event. JSON holds no line breaks, so the data is one line.
-fn event(name: &str, id: Option<EventId>, data: &impl Serialize) -> Option<Bytes> {
+fn event(name: &str, id: Option<String>, data: &impl Serialize) -> Option<Bytes> {
     let json = match serde_json::to_string(data) {
         Ok(json) => json,
         Err(error) => {
@@ -288,6 +272,6 @@ fn event(name: &str, id: Option<EventId>, data: &impl Serialize) -> Option<Bytes
             return None;
         }
     };
-    let id = id.map_or_else(String::new, |id| format!("id: {}\n", id.write()));
+    let id = id.map_or_else(String::new, |id| format!("id: {id}\n"));
     Some(format!("event: {name}\n{id}data: {json}\n\n").into())
 }
