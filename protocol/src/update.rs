@@ -82,7 +82,7 @@ pub enum ResetReason {
     HistoryExpired,
     /// More changed at once than can be followed one by one.
     TooManyChanges,
-    /// The table was truncated.
+    /// The table, or one of its partitions, was truncated.
     Truncated,
     /// The table's columns changed; a new `opened` message comes first.
     SchemaChanged,

@@ -216,3 +216,56 @@ fn name_of(database: &TestDatabase) -> String {
     let (_, name) = database.url().rsplit_once('/').unwrap();
     name.to_owned()
 }
+
+/// The images as they are in the log, and how they tell their nulls apart.
+const TOLD: &str = "
+    SELECT concat_ws(' ', log.op::text, one ->> 'id', json_array_length(whole)::text, whole ->> 1)
+    FROM rowcast.change_log AS log
+    CROSS JOIN LATERAL json_array_elements(
+        CASE WHEN op IN ('m', 'p') THEN image ELSE json_build_array(image) END) AS side (image)
+    CROSS JOIN LATERAL (SELECT CASE WHEN json_typeof(side.image) = 'array' THEN side.image
+                                    ELSE '[]' END, CASE WHEN json_typeof(side.image) = 'array'
+                                    THEN side.image -> 0 ELSE side.image END) AS told (whole, one)
+    WHERE log.op IN ('+', '-', 'm', 'p')
+    ORDER BY (one ->> 'id')::int, log.op::text";
+
+#[tokio::test]
+async fn a_null_in_json_is_told_from_a_missing_value() {
+    let facts = "CREATE TABLE facts (id int PRIMARY KEY, said jsonb, note text, must jsonb NOT NULL DEFAULT '0');";
+    let (_database, client) = installed(facts, &["facts"]).await;
+    let called = "SELECT DISTINCT tgfoid::regproc::text FROM pg_trigger
+                  WHERE tgrelid = 'facts'::regclass AND tgname = 'rowcast_log_insert'";
+    assert_eq!(texts(&client, called).await, ["rowcast.log_insert_json"]);
+    let sql = r#"
+        INSERT INTO facts VALUES (1, 'null', 'a,"b"'), (2, NULL, 'b'), (3, '{"a": null}', 'c'),
+                                 (4, '1', NULL), (5, NULL, 'null');
+        INSERT INTO facts (id, must) SELECT n, 'null' FROM generate_series(6, 40) AS n;
+        INSERT INTO facts SELECT n, 'null' FROM generate_series(41, 41) AS n"#;
+    client.batch_execute(sql).await.unwrap();
+    let told = texts(&client, TOLD).await;
+    assert_eq!(
+        told[..5],
+        [
+            r#"+ 1 2 (1,null,"a,""b""",0)"#,
+            "+ 2 1",
+            "+ 3 0",
+            "+ 4 1",
+            "+ 5 2 (5,,null,0)"
+        ]
+    );
+    assert_eq!(told[5], "+ 6 2 (6,,,null)");
+    assert_eq!(told[39], "p 40 2 (40,,,null)");
+    assert_eq!(told[40], "+ 41 2 (41,null,,0)");
+    assert_adds_up(&client, "facts").await;
+    // Images of every size around the one from which they are trimmed.
+    let sql =
+        "INSERT INTO facts SELECT n, CASE WHEN n % 2 = 0 THEN 'null'::jsonb END, repeat('x', n)
+               FROM generate_series(4000, 8300) AS n; DELETE FROM facts WHERE id = 8200";
+    client.batch_execute(sql).await.unwrap();
+    let large = "SELECT count(*)::text FROM rowcast.change_log
+                 WHERE op IN ('+', '-') AND pg_column_size(image) > 8192";
+    assert_eq!(texts(&client, large).await, ["0"]);
+    let sql = "UPDATE facts SET said = '0'; ALTER TABLE facts ALTER said SET NOT NULL";
+    client.batch_execute(sql).await.unwrap();
+    assert_eq!(texts(&client, called).await, ["rowcast.log_insert"]);
+}

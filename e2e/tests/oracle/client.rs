@@ -185,9 +185,6 @@ impl Client {
             None => {}
             Some(ResetReason::HistoryExpired) if may_reset => {}
             Some(ResetReason::Truncated) if self.run.is_truncating() => {}
-            // A partition that is emptied on its own may have been detached as well.
-            Some(ResetReason::SchemaChanged)
-                if self.run.is_truncating() && !self.run.table.leaves.is_empty() => {}
             // Without a value that the log left out there is no telling where a row goes.
             Some(ResetReason::TooManyChanges) if self.run.table.has_long_values() => {}
             // A batch from before TRUNCATE, read after it, finds no rows.

@@ -89,6 +89,7 @@ pub(crate) const TYPES: &str = r#"
     ALTER TYPE grade ADD VALUE 'so-so' BEFORE 'good';
     CREATE DOMAIN small_number AS integer CHECK (VALUE > -1000);
     CREATE DOMAIN word AS text COLLATE nocase CHECK (length(VALUE) < 100);
+    CREATE DOMAIN document AS jsonb CHECK (VALUE <> '13');
     CREATE DOMAIN short_word AS word CHECK (length(VALUE) < 50);
     CREATE TYPE pair AS (a integer, b text);"#;
 
@@ -497,14 +498,24 @@ pub(crate) static KINDS: &[Kind] = &[
             "1.0",
             "1.00",
             "true",
+            "null",
+            "[]",
             "{\"b\": [1, null]}",
         ],
-        &["1"],
+        &["1", "2"],
     )
     .nested(),
-    kind("json", &["{\"a\":   1}", "[1,2]", "\"text\"", "1.0"], &[])
+    kind("document", &["{}", "null", "\"x\"", "2"], &["1"]).nested(),
+    kind("jsonb[]", &["{}", "{null}", "{\"null\"}", "{1,2}"], &[])
         .nested()
         .unordered(),
+    kind(
+        "json",
+        &["{\"a\":   1}", "[1,2]", "\"text\"", "1.0", "null"],
+        &[],
+    )
+    .nested()
+    .unordered(),
     kind("point", &["(1,2)", "(0,0)", "(-0.5,1e10)"], &[]).unordered(),
     kind("tsvector", &["'a':1 'b':2", "'cat'", ""], &["'dog'"]),
     kind("pair", &["(1,a)", "(,)", "(2,\"x y\")", "(1,b)"], &["(1,)"]).nested(),

@@ -249,10 +249,15 @@ fn query(asked: &Asked, told: &Summarized) -> String {
     } else {
         format!("ORDER BY {}", order.join(", "))
     };
-    let texts = keys
-        .iter()
-        .chain(&cells)
-        .map(|sql| format!("to_json({sql}) #>> '{{}}'"));
+    let text = |sql: &String| format!("to_json({sql}) #>> '{{}}'");
+    let key_texts = asked.keys.iter().zip(&keys).map(|((at, _), key)| {
+        // JSON's own null is a value.
+        match KINDS[*at].sql_type {
+            "jsonb" => format!("{key}::text AS shown"),
+            _ => text(key),
+        }
+    });
+    let texts = key_texts.chain(cells.iter().map(text));
     let group_by = if keys.is_empty() {
         String::new()
     } else {

@@ -8,7 +8,7 @@ use crate::{listed, schema, serve, serve_as_guest, watcher};
 
 const ALL_KINDS: &str = "
     CREATE TABLE watched (id int PRIMARY KEY, name text);
-    COMMENT ON TABLE watched IS 'As it happens';
+    COMMENT ON TABLE watched IS 'As it happens'; COMMENT ON COLUMN watched.name IS 'What it is called';
     CREATE TABLE ordinary (id int PRIMARY KEY, name text, twice int GENERATED ALWAYS AS (id * 2) STORED);
     CREATE TABLE coded (note text, code text NOT NULL UNIQUE, nr int UNIQUE);
     CREATE TABLE keyless (note text, code text UNIQUE);
@@ -122,6 +122,13 @@ async fn any_key_tells_rows_apart_and_a_generated_column_is_not_edited() {
         let window = open(&mut viewer, ViewSpec::table(table), 0, 5).await;
         assert_eq!(schema(viewer.model(), window).unwrap().key, key, "{table}");
     }
+    let window = open(&mut viewer, ViewSpec::table("watched"), 0, 5).await;
+    let columns = schema(viewer.model(), window).unwrap().columns;
+    let comments: Vec<_> = columns
+        .iter()
+        .map(|column| column.comment.as_deref())
+        .collect();
+    assert_eq!(comments, [None, Some("What it is called")]);
     let window = open(&mut viewer, ViewSpec::table("ordinary"), 0, 5).await;
     let columns = schema(viewer.model(), window).unwrap().columns;
     let editable: Vec<bool> = columns.iter().map(|column| column.editable).collect();

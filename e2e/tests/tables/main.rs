@@ -5,8 +5,10 @@
 mod altered;
 mod command_line;
 mod discovery;
+mod extensions;
 mod odd_names;
 mod polled;
+mod told;
 mod types;
 
 use std::collections::HashMap;
@@ -101,21 +103,30 @@ pub(crate) async fn expected(database: &TestDatabase, select: &str) -> Vec<Vec<S
     let statement = client.prepare(select).await;
     let statement = statement.unwrap_or_else(|error| panic!("{select}: {error:?}"));
     let columns = statement.columns().iter();
+    // JSON's own null is no missing value.
+    let cell_sql = |column: &tokio_postgres::Column| {
+        let name = format!("r.\"{}\"", column.name().replace('"', "\"\""));
+        match column.type_().name() {
+            "json" | "jsonb" => format!("{name}::text"),
+            _ => format!("to_json({name})::text"),
+        }
+    };
     let is_json: Vec<bool> = columns
+        .clone()
         .map(|column| ["json", "jsonb"].contains(&column.type_().name()))
         .collect();
+    let cells: Vec<String> = columns.map(cell_sql).collect();
     let query = format!(
-        "SELECT (SELECT array_agg(value::text ORDER BY nth)
-                   FROM json_each(to_json(r.*)) WITH ORDINALITY AS cell (name, value, nth))
-           FROM ({select}) AS r"
+        "SELECT ARRAY[{}]::text[] FROM ({select}) AS r",
+        cells.join(", ")
     );
-    let cell = |(text, is_json): (String, &bool)| match &*text {
-        "null" => "∅".to_owned(),
-        _ if text.starts_with('"') && !is_json => serde_json::from_str(&text).unwrap(),
-        _ => text,
+    let cell = |(text, is_json): (Option<String>, &bool)| match text {
+        None => "∅".to_owned(),
+        Some(text) if text.starts_with('"') && !is_json => serde_json::from_str(&text).unwrap(),
+        Some(text) => text,
     };
     let row = |row: &tokio_postgres::Row| {
-        let cells: Vec<String> = row.get(0);
+        let cells: Vec<Option<String>> = row.get(0);
         cells.into_iter().zip(&is_json).map(cell).collect()
     };
     let rows = client.query(&query, &[]).await.unwrap();

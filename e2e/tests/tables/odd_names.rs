@@ -28,6 +28,8 @@ const NAMES: &[&str] = &[
     "{}",
     "value",
     "sixty-three bytes long, which is all that PostgreSQL lets us have",
+    "表表表表表表表表表表表表表表表表表表表表表",
+    "x🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀🦀éé🦀",
 ];
 
 fn quoted(name: &str) -> String {

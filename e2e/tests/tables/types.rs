@@ -357,7 +357,6 @@ const TYPES: &[(&str, &str, [&str; 4])] = &[
 /// Types that PostgreSQL does not order.
 const UNORDERED: &[&str] = &[
     "plain_json",
-    "binary_json",
     "markup",
     "spot",
     "endless",
@@ -370,8 +369,6 @@ const UNORDERED: &[&str] = &[
     "seen",
     "way",
 ];
-/// PostgreSQL orders them, but `to_json` does not tell all of their values apart.
-const NOT_ORDERED_HERE: &[&str] = &["binary_json"];
 
 fn table() -> String {
     let columns = TYPES.iter().map(|(name, of, _)| format!(", {name} {of}"));
@@ -400,7 +397,7 @@ fn table() -> String {
 }
 
 fn sortable() -> impl Iterator<Item = &'static (&'static str, &'static str, [&'static str; 4])> {
-    let is_sortable = |name: &&str| !UNORDERED.contains(name) && !NOT_ORDERED_HERE.contains(name);
+    let is_sortable = |name: &&str| !UNORDERED.contains(name);
     TYPES.iter().filter(move |(name, ..)| is_sortable(name))
 }
 

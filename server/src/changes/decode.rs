@@ -21,6 +21,10 @@ pub fn by_table(
         let table = tables
             .entry(entry.table)
             .or_insert_with(|| Ok(TableChanges::default()));
+        // A changed schema has to be read again, whatever else happened.
+        if matches!(entry.op, LogOp::SchemaChanged) {
+            *table = Err(ResetReason::SchemaChanged);
+        }
         let Ok(changes) = table else { continue };
         match side(&entry, catalog) {
             Ok(side) => {

@@ -11,7 +11,7 @@ use view_index::{Placement, TableChanges, TableRow, Verdicts};
 
 use super::bounded::bounded;
 use super::catalog::{ColumnDef, TableDef};
-use super::decode::row_to_json;
+use super::decode::{record_sql, row_to_json};
 use super::query::Condition;
 
 /// Whether each condition holds for each image and each current row: one statement, which may take as
@@ -91,13 +91,11 @@ pub async fn scores(
     Ok(all)
 }
 
-/// Every image, then every current row (an empty one for none), as `json_populate_record` reads them.
-fn images(table: &TableDef, changes: &TableChanges) -> Vec<String> {
+/// Every image, then every current row (`None` for none), as [`record_sql`] reads them.
+fn images(table: &TableDef, changes: &TableChanges) -> Vec<Option<String>> {
     let sides = changes.sides.iter().map(|side| Some(&side.row));
     let all = sides.chain(changes.current.iter().map(|(_, row)| row.as_ref()));
-    let image = |row: Option<&Arc<TableRow>>| {
-        row.map_or_else(|| "{}".to_owned(), |row| row_to_json(table, row))
-    };
+    let image = |row: Option<&Arc<TableRow>>| row.map(|row| row_to_json(table, row));
     all.map(image).collect()
 }
 
@@ -111,10 +109,10 @@ fn ask_images<'a>(table: &TableDef, expressions: &[&'a Condition]) -> (String, V
     }
     // `t` stands alone in its query: the expression of an index names its columns without it.
     let sql = format!(
-        "SELECT (SELECT ARRAY[{}] FROM json_populate_record(NULL::{}, i.image::json) AS t) \
+        "SELECT (SELECT ARRAY[{}] FROM {} AS t) \
          FROM unnest($1::text[]) WITH ORDINALITY AS i(image, nth) ORDER BY i.nth",
         list.join(", "),
-        table.sql_name,
+        record_sql(table, "i.image"),
     );
     (sql, params)
 }

@@ -11,7 +11,7 @@ use view_index::{Bound, ChartBlock, KeySet, RowKey, Sizes, Snapshot};
 
 use super::advice::{Division, division};
 use super::catalog::TableDef;
-use super::decode::row_from_json;
+use super::decode::{part_sql, row_from_json};
 use super::keyset::{Place, before, behind, is_uniform, select_behind};
 use super::query::{Condition, order_by};
 use super::rows::{FetchError, Source};
@@ -103,6 +103,11 @@ struct Walk<'a> {
     counted: &'a AtomicU64,
     /// `SELECT` list of the order's columns, in the table's order.
     columns: String,
+}
+
+/// SQL for the text of the order's columns of a row called `of`.
+fn order_sql(source: Source<'_>, of: &str) -> String {
+    part_sql(source.table, source.order.iter().map(|by| by.column), of)
 }
 
 /// Divides the rows of a view from one bound up to another into blocks, in one transaction; where no index serves
@@ -296,7 +301,8 @@ impl Walk<'_> {
         let sql = format!(
             "WITH RECURSIVE hop AS (({first}) UNION ALL SELECT n.* FROM hop AS h CROSS JOIN LATERAL \
              (SELECT {columns} FROM {table} AS t WHERE ({filter}) AND ({left}) {operator} ({right}) \
-             ORDER BY {order} OFFSET {size} LIMIT 1) AS n) SELECT to_json(hop.*)::text FROM hop",
+             ORDER BY {order} OFFSET {size} LIMIT 1) AS n) SELECT {text} FROM hop",
+            text = order_sql(self.source, "hop"),
             first = first.sql,
             columns = self.columns,
             table = table.sql_name,
@@ -330,7 +336,8 @@ impl Walk<'_> {
             let Source { table, order, .. } = self.source;
             let columns = &self.columns;
             let next = select_behind(table, &self.filter, order, &place, columns, (skipped, 1));
-            let sql = format!("SELECT to_json(r.*)::text FROM ({}) AS r", next.sql);
+            let text = order_sql(self.source, "r");
+            let sql = format!("SELECT {text} FROM ({}) AS r", next.sql);
             let Some(row) = bound(&sql, &next.params)
                 .fetch_optional(&mut *connection)
                 .await?
@@ -363,10 +370,11 @@ impl Walk<'_> {
         let all = Condition::join(vec![self.filter.clone(), start], true);
         let sql = format!(
             "SELECT {key}, CASE WHEN s.\"rowcast nth\" % {size} = 1 THEN \
-             (SELECT to_json(t.*)::text FROM (SELECT {columns}) AS t) END \
+             (SELECT {text} FROM (SELECT {columns}) AS t) END \
              FROM (SELECT {inner}, row_number() OVER (ORDER BY {order}) AS \"rowcast nth\" \
              FROM {table} AS t WHERE {filter}) AS s",
             size = self.sizes.listed,
+            text = order_sql(self.source, "t"),
             columns = order_columns(self.source, "s"),
             inner = self.columns,
             order = order_by(table, self.source.order),

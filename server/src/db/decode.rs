@@ -12,19 +12,24 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use view_index::{RowKey, TableRow};
 
-use super::catalog::TableDef;
+use super::catalog::{ColumnDef, TableDef};
 
 /// The row is not one of this table as the catalogue describes it: its columns changed.
 #[derive(Debug, thiserror::Error)]
 #[error("not a row of the table: {0}")]
 pub struct DecodeError(#[from] serde_json::Error);
 
-/// SQL for the text of a row called `row`, for [`row_from_json`]. JSON's own null in a `json` column is the same
-/// to `to_json` as SQL's `NULL`, so the places of those stand before the row: `3,7,{…}`.
+/// SQL for the text of a row called `row`, for [`row_from_json`].
 pub fn row_sql(table: &TableDef, row: &str) -> String {
-    let columns = table.columns.iter().enumerate();
-    let json = columns.filter(|(_, column)| column.shown.kind == ColumnKind::Json);
-    let nulls: Vec<String> = json
+    part_sql(table, 0..table.columns.len(), row)
+}
+
+/// The same for a row that has only these columns. JSON's own null in a `json` column is the same to `to_json`
+/// as SQL's `NULL`, so the places of those stand before the row: `3,7,{…}`.
+pub fn part_sql(table: &TableDef, columns: impl IntoIterator<Item = usize>, row: &str) -> String {
+    let columns = columns.into_iter().map(|at| (at, &table.columns[at]));
+    let nulls: Vec<String> = columns
+        .filter(|(_, column)| column.is_json() && column.shown.nullable)
         .map(|(at, column)| {
             let name = &column.sql_name;
             format!("CASE json_typeof({row}.{name}::json) WHEN 'null' THEN '{at},' END")
@@ -46,12 +51,10 @@ pub fn row_sql(table: &TableDef, row: &str) -> String {
 /// If it has other columns than the table, or a value that is not of its column's type.
 pub fn row_from_json(table: &TableDef, text: &str) -> Result<TableRow, DecodeError> {
     let (nulls, json) = text.split_at(text.find('{').unwrap_or(0));
-    let mut reader = serde_json::Deserializer::from_str(json);
-    let mut row = RowSeed(table).deserialize(&mut reader)?;
-    reader.end()?;
+    let mut row = read_row(table, json)?.row;
     for at in nulls.split(',').filter_map(|at| at.parse::<usize>().ok()) {
         if let Some(cell) = row.cells.get_mut(at) {
-            *cell = Value::text("null");
+            *cell = json_null();
         }
     }
     Ok(row)
@@ -66,44 +69,114 @@ pub fn key_from_json(table: &TableDef, json: &str) -> Result<RowKey, DecodeError
     let columns = table.key.iter().map(|&key| &table.columns[key]);
     let values = columns
         .zip(values)
-        .map(|(column, value)| value_from_json(column.shown.kind, column.nested, value.get()));
+        .map(|(column, value)| value_from_json(column, value.get()));
     Ok(values.collect::<Result<Vec<_>, _>>()?.into())
 }
 
-/// Reads an image of the change log. In a `json` column that may be `NULL`, a null can be either, so such a
-/// value counts as left out: what depends on it is asked of the table.
+/// Reads an image of the change log. What it does not tell counts as left out, and what depends on it is asked
+/// of the table: values of types that do not read back what `to_json` wrote, and nulls in a `json` column that may
+/// be `NULL`, unless [`Image`] says which of the two they are.
 ///
 /// # Errors
 /// See [`row_from_json`].
-pub fn image_row(table: &TableDef, json: &str) -> Result<TableRow, DecodeError> {
-    let mut row = row_from_json(table, json)?;
+pub fn image_row(table: &TableDef, text: &str) -> Result<TableRow, DecodeError> {
+    let image = Image::read(text)?;
+    let RowRead { mut row, places } = read_row(table, image.row)?;
     let columns = table.columns.iter().enumerate();
-    for (at, column) in columns.filter(|(_, column)| column.shown.kind == ColumnKind::Json) {
-        if row.cells[at].is_null() {
-            if column.shown.nullable {
-                omit(&mut row, at);
-            } else {
-                row.cells[at] = Value::text("null");
+    let unclear: Vec<usize> = columns
+        .filter(|&(at, column)| column.is_json() && row.cells[at].is_null())
+        .map(|(at, _)| at)
+        .collect();
+    match image.nulls {
+        _ if unclear.is_empty() => {}
+        Nulls::Unclear => unclear.iter().for_each(|&at| omit(&mut row, at)),
+        Nulls::AreMissing => {}
+        Nulls::Record(record) => {
+            let fields: Vec<&str> = fields(&record).collect();
+            if fields.len() != places.len() {
+                return Err(unfit("a record of another length"));
+            }
+            for (at, field) in places.into_iter().zip(fields) {
+                if field == "null" && unclear.contains(&at) {
+                    row.cells[at] = json_null();
+                }
             }
         }
     }
+    omit_unreadable(table, &mut row);
     Ok(row)
 }
 
-/// Reads a changed row as it is now. Its JSON nulls are shown, but count as left out too: conditions are asked
-/// about rows that are written without them.
+/// Reads a changed row as it is now: all of it is shown, but conditions cannot be asked about what does not read
+/// back.
 ///
 /// # Errors
 /// See [`row_from_json`].
 pub fn current_row(table: &TableDef, text: &str) -> Result<TableRow, DecodeError> {
     let mut row = row_from_json(table, text)?;
-    let columns = table.columns.iter().enumerate();
-    for (at, _) in columns.filter(|(_, column)| column.shown.kind == ColumnKind::Json) {
-        if matches!(&row.cells[at], Value::Text(text) if text == "null") {
-            omit(&mut row, at);
-        }
-    }
+    omit_unreadable(table, &mut row);
     Ok(row)
+}
+
+/// An image as the log holds it: a row; or, in an array, a row whose nulls are all missing values; or that row and
+/// the same as PostgreSQL writes a record, which tells a missing value from JSON's own null.
+struct Image<'a> {
+    row: &'a str,
+    nulls: Nulls,
+}
+
+enum Nulls {
+    Unclear,
+    AreMissing,
+    Record(String),
+}
+
+impl<'a> Image<'a> {
+    fn read(text: &'a str) -> Result<Self, DecodeError> {
+        if !text.starts_with('[') {
+            let nulls = Nulls::Unclear;
+            return Ok(Self { row: text, nulls });
+        }
+        let parts: Vec<&RawValue> = serde_json::from_str(text)?;
+        let nulls = match parts.get(1) {
+            None => Nulls::AreMissing,
+            Some(record) => Nulls::Record(serde_json::from_str(record.get())?),
+        };
+        let row = parts
+            .first()
+            .ok_or_else(|| unfit("an image without a row"))?;
+        let row = row.get();
+        Ok(Self { row, nulls })
+    }
+}
+
+/// The fields of a record as PostgreSQL writes it, `(1,,"a ""b""")`, quoted as they are there; one that is
+/// missing is empty.
+fn fields(record: &str) -> impl Iterator<Item = &str> {
+    let inner = record.strip_prefix('(').unwrap_or(record);
+    let inner = inner.strip_suffix(')').unwrap_or(inner);
+    let mut is_quoted = false;
+    // A quote inside is doubled, which ends and begins quoting at once.
+    inner.split(move |c| {
+        is_quoted ^= c == '"';
+        c == ',' && !is_quoted
+    })
+}
+
+fn unfit(what: &str) -> DecodeError {
+    use serde::de::Error;
+    DecodeError(serde_json::Error::custom(what))
+}
+
+fn json_null() -> Value {
+    Value::text("null")
+}
+
+fn omit_unreadable(table: &TableDef, row: &mut TableRow) {
+    let columns = table.columns.iter().enumerate();
+    for (at, _) in columns.filter(|(_, column)| !column.reads_back) {
+        omit(row, at);
+    }
 }
 
 fn omit(row: &mut TableRow, column: usize) {
@@ -126,40 +199,63 @@ pub fn row_key(table: &TableDef, cells: &[Value]) -> RowKey {
         .into()
 }
 
+/// A row, and the places of its columns in the order in which they were written.
+struct RowRead {
+    row: TableRow,
+    places: Vec<usize>,
+}
+
+fn read_row(table: &TableDef, json: &str) -> Result<RowRead, DecodeError> {
+    let mut reader = serde_json::Deserializer::from_str(json);
+    let read = RowSeed(table).deserialize(&mut reader)?;
+    reader.end()?;
+    Ok(read)
+}
+
 struct RowSeed<'a>(&'a TableDef);
 
-impl<'de> DeserializeSeed<'de> for RowSeed<'_> {
-    type Value = TableRow;
+impl RowSeed<'_> {
+    /// The place of a column: most come in the table's order, except that some may be left out; those of a
+    /// partition may have an order of their own.
+    fn place(&self, name: &str, next: usize) -> Option<usize> {
+        let is_called = |&at: &usize| self.0.columns[at].name == name;
+        let columns = self.0.columns.len();
+        (next..columns)
+            .find(is_called)
+            .or_else(|| (0..next).find(is_called))
+    }
+}
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<TableRow, D::Error> {
+impl<'de> DeserializeSeed<'de> for RowSeed<'_> {
+    type Value = RowRead;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<RowRead, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
 impl<'de> Visitor<'de> for RowSeed<'_> {
-    type Value = TableRow;
+    type Value = RowRead;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a row of {}", self.0.sql_name)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TableRow, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RowRead, A::Error> {
         use serde::de::Error;
         let table = self.0;
         let mut cells: Vec<Option<Value>> = vec![None; table.columns.len()];
-        // Columns come in the table's order, except that some may be left out.
-        let mut next = 0;
+        let mut places = Vec::with_capacity(cells.len());
         while let Some(name) = map.next_key::<Cow<'de, str>>()? {
             let raw: &RawValue = map.next_value()?;
-            let place = table.columns[next..]
-                .iter()
-                .position(|column| column.name == *name)
+            let next = places.last().map_or(0, |last| last + 1);
+            let place = self
+                .place(&name, next)
                 .ok_or_else(|| A::Error::custom(format_args!("unexpected column {name:?}")))?;
-            next += place + 1;
-            let column = &table.columns[next - 1];
-            let value = value_from_json(column.shown.kind, column.nested, raw.get())
+            let value = value_from_json(&table.columns[place], raw.get())
                 .map_err(|error| A::Error::custom(format_args!("column {name:?}: {error}")))?;
-            cells[next - 1] = Some(value);
+            cells[place] = Some(value);
+            places.push(place);
         }
         let is_omitted = |&column: &usize| cells[column].is_none();
         let omitted: Box<[u32]> = (0..cells.len())
@@ -170,20 +266,26 @@ impl<'de> Visitor<'de> for RowSeed<'_> {
             return Err(A::Error::custom("a column of the primary key is missing"));
         }
         let cells: Box<[Value]> = cells.into_iter().map(Option::unwrap_or_default).collect();
-        Ok(TableRow {
+        let row = TableRow {
             key: row_key(table, &cells),
             cells,
             omitted,
-        })
+        };
+        Ok(RowRead { row, places })
     }
 }
 
 /// One value as `to_json` writes it.
-fn value_from_json(kind: ColumnKind, nested: bool, json: &str) -> Result<Value, serde_json::Error> {
+fn value_from_json(column: &ColumnDef, json: &str) -> Result<Value, serde_json::Error> {
     if json == "null" {
-        return Ok(Value::Null);
+        let is_json_null = column.is_json() && !column.shown.nullable;
+        return Ok(if is_json_null {
+            json_null()
+        } else {
+            Value::Null
+        });
     }
-    Ok(match kind {
+    Ok(match column.shown.kind {
         ColumnKind::Bool => Value::Bool(serde_json::from_str(json)?),
         ColumnKind::Int => Value::Int(serde_json::from_str(json)?),
         ColumnKind::Float => match json {
@@ -192,16 +294,16 @@ fn value_from_json(kind: ColumnKind, nested: bool, json: &str) -> Result<Value, 
             "\"-Infinity\"" => Value::Float(f64::NEG_INFINITY),
             _ => Value::Float(serde_json::from_str(json)?),
         },
-        _ if !nested && json.starts_with('"') => Value::Text(serde_json::from_str(json)?),
+        _ if !column.nested && json.starts_with('"') => Value::Text(serde_json::from_str(json)?),
         _ => Value::Text(json.to_owned()),
     })
 }
 
-/// A row as JSON again, as `json_populate_record` reads it.
+/// A row as JSON again, for [`record_sql`]: JSON as a string of its text, without what does not read back.
 pub fn row_to_json(table: &TableDef, row: &TableRow) -> String {
     let mut json = String::from("{");
     for (column, value) in table.columns.iter().zip(&row.cells) {
-        if value.is_null() {
+        if value.is_null() || !column.reads_back {
             continue;
         }
         if json.len() > 1 {
@@ -210,7 +312,7 @@ pub fn row_to_json(table: &TableDef, row: &TableRow) -> String {
         json.push_str(&serde_json::Value::from(column.name.as_str()).to_string());
         json.push(':');
         match value {
-            Value::Text(text) if column.nested => json.push_str(text),
+            Value::Text(text) if column.from_record => json.push_str(text),
             Value::Text(text) => json.push_str(&serde_json::Value::from(text.as_str()).to_string()),
             Value::Float(float) if !float.is_finite() => json.push_str(&format!("\"{value}\"")),
             _ => json.push_str(&value.to_string()),
@@ -218,6 +320,42 @@ pub fn row_to_json(table: &TableDef, row: &TableRow) -> String {
     }
     json.push('}');
     json
+}
+
+/// SQL for the row that a JSON text (SQL too) of [`row_to_json`] describes, as it stands behind `FROM`.
+pub fn record_sql(table: &TableDef, json: &str) -> String {
+    let is_plain =
+        |column: &ColumnDef| column.reads_back && !column.is_json() && !column.refuses_null;
+    if table.columns.iter().all(is_plain) {
+        let name = &table.sql_name;
+        return format!("json_populate_record(NULL::{name}, {json}::json)");
+    }
+    // `json_populate_record` would make a missing value of JSON's null, and refuse one in some domains.
+    let (mut shown, mut read) = (Vec::new(), Vec::new());
+    for column in &table.columns {
+        let (name, sql_type) = (&column.sql_name, &column.sql_type);
+        if !column.reads_back {
+            shown.push(format!("NULL::{sql_type} AS {name}"));
+            continue;
+        }
+        let collate = column.collation.as_ref();
+        let collate = collate.map_or_else(String::new, |name| format!(" COLLATE {name}"));
+        if is_plain(column) {
+            shown.push(format!("r.{name}{collate} AS {name}"));
+            read.push(format!("{name} {sql_type}"));
+        } else {
+            let value = column.read(&format!("r.{name}"));
+            shown.push(format!(
+                "CASE WHEN r.{name} IS NOT NULL THEN {value}{collate} END AS {name}"
+            ));
+            read.push(format!("{name} text"));
+        }
+    }
+    format!(
+        "(SELECT {} FROM json_to_record({json}::json) AS r ({}))",
+        shown.join(", "),
+        read.join(", ")
+    )
 }
 
 /// Reads many rows.
@@ -231,4 +369,26 @@ pub fn rows_from_json(
     rows.iter()
         .map(|json| row_from_json(table, json).map(Arc::new))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_falls_into_its_fields() {
+        let split = |record| fields(record).collect::<Vec<_>>();
+        assert_eq!(split("(1,,null)"), ["1", "", "null"]);
+        assert_eq!(
+            split(r#"("a ""b"", c",null,"null","{""a"": null}",)"#),
+            [
+                r#""a ""b"", c""#,
+                "null",
+                r#""null""#,
+                r#""{""a"": null}""#,
+                ""
+            ]
+        );
+        assert_eq!(split("()"), [""]);
+    }
 }

@@ -48,7 +48,7 @@ pub struct LogEntry {
 pub enum LogOp {
     /// An image appeared (`true`) or went (`false`): JSON.
     Image(bool, String),
-    /// The table was truncated.
+    /// The table, or one of its partitions, was truncated.
     Truncated,
     /// The table's definition changed.
     SchemaChanged,

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Row};
 use view_index::{Snapshot, TableRow};
 
 use super::catalog::TableDef;
-use super::decode::rows_from_json;
+use super::decode::{row_sql, rows_from_json};
 use super::query::Condition;
 use super::rows::FetchError;
 
@@ -94,8 +94,9 @@ pub async fn rows_between(
     max: usize,
 ) -> Result<(Snapshot, Option<Vec<Arc<TableRow>>>), FetchError> {
     let sql = format!(
-        "SELECT pg_current_snapshot()::text, ARRAY(SELECT to_json(r.*)::text FROM \
+        "SELECT pg_current_snapshot()::text, ARRAY(SELECT {} FROM \
          (SELECT t.* FROM {} AS t WHERE {} LIMIT {}) AS r)",
+        row_sql(table, "r"),
         table.sql_name,
         condition.sql,
         max + 1,

@@ -164,7 +164,11 @@ fn groups(
         match &key.bounds {
             None => {
                 inner.push(format!("{name} AS k{at}"));
-                shown.push(format!("to_json(g.k{at}) #>> '{{}}'"));
+                shown.push(if def.is_json() {
+                    format!("g.k{at}::text")
+                } else {
+                    format!("to_json(g.k{at}) #>> '{{}}'")
+                });
             }
             Some(bounds) => {
                 params.push(Param::List(bounds.clone()));

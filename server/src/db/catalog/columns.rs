@@ -15,6 +15,8 @@ pub struct ColumnDef {
     pub sql_name: String,
     /// The type without modifiers, as SQL: what text is cast to.
     pub sql_type: String,
+    /// Its collation, quoted; `None` for types without one.
+    pub collation: Option<String>,
     /// How its values are ordered.
     pub ordering: Ordering,
     /// Whether it is `jsonb`, or a domain over it.
@@ -23,6 +25,11 @@ pub struct ColumnDef {
     pub nested: bool,
     /// Whether only `json_to_record` reads what `to_json` wrote (arrays, composites).
     pub from_record: bool,
+    /// Whether what `to_json` wrote can be read back at all: not if it called a cast (`hstore`), nor JSON inside of
+    /// arrays and composites, where a null can be JSON's own or a missing value.
+    pub reads_back: bool,
+    /// Whether its type is a domain that refuses `NULL`, which the column may hold all the same.
+    pub refuses_null: bool,
     /// Whether an `INSERT` may name it.
     pub insertable: bool,
     /// Whether `=` means the same bytes (text under a deterministic collation).
@@ -65,14 +72,9 @@ pub(super) fn column_def(row: &PgRow) -> Result<ColumnDef, sqlx::Error> {
     let kind = column_kind(base, &type_type, &category);
     let from_record = kind == ColumnKind::Array || type_type == "c";
     let has_order: bool = row.try_get("has_order")?;
-    // `to_json` writes JSON's own null and SQL's NULL alike, so images do not tell where either stands.
-    let ordering = if has_order && kind != ColumnKind::Json {
-        ordering(
-            base,
-            kind,
-            row.try_get("collation")?,
-            row.try_get("by_bytes")?,
-        )
+    let collation: Option<String> = row.try_get("collation")?;
+    let ordering = if has_order {
+        ordering(base, kind, collation.clone(), row.try_get("by_bytes")?)
     } else {
         Ordering::None
     };
@@ -80,9 +82,12 @@ pub(super) fn column_def(row: &PgRow) -> Result<ColumnDef, sqlx::Error> {
     Ok(ColumnDef {
         sql_name: row.try_get("sql_name")?,
         sql_type: row.try_get("sql_type")?,
+        collation,
         is_jsonb: base == JSONB,
         nested: from_record || kind == ColumnKind::Json,
         from_record,
+        reads_back: row.try_get("reads_back")?,
+        refuses_null: row.try_get("refuses_null")?,
         insertable: row.try_get("insertable")?,
         equal_is_same_text: kind == ColumnKind::Text
             && base != BPCHAR
@@ -103,6 +108,11 @@ pub(super) fn column_def(row: &PgRow) -> Result<ColumnDef, sqlx::Error> {
 }
 
 impl ColumnDef {
+    /// Whether it is `json` or `jsonb`, whose own null `to_json` writes like SQL's `NULL`.
+    pub fn is_json(&self) -> bool {
+        self.shown.kind == ColumnKind::Json
+    }
+
     /// SQL for the value whose canonical text `text` (SQL too) is: the column's type reads it back.
     pub fn read(&self, text: &str) -> String {
         if self.from_record {

@@ -72,7 +72,9 @@ SELECT c.oid::int8 AS table_oid,
 
 /// The columns of the tables `$1` that the role may read.
 ///
-/// `part` finds what each type is made of: it has an order if all its parts have.
+/// `part` finds what each type is made of: it has an order if all its parts have, and if `to_json` writes its
+/// values in a way that can be read back: not JSON inside of others, whose own null looks like a missing
+/// element, and not what somebody made a cast to `json` for.
 pub(super) const COLUMNS: &str = "
 WITH RECURSIVE
 wanted AS MATERIALIZED (
@@ -90,21 +92,26 @@ part (root, type) AS (
            UNION ALL SELECT a.atttypid FROM pg_attribute a
                       WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0
                         AND NOT a.attisdropped) AS inner_type),
-ordered AS (
-    SELECT part.root,
-           bool_and(t.oid <> 3802
-                    AND (t.typtype IN ('c', 'd', 'e', 'm', 'r') OR t.typcategory = 'A'
-                         OR t.oid IN (1043, 650)
-                         OR EXISTS (SELECT FROM pg_opclass o
-                                     WHERE o.opcdefault AND o.opcmethod = 403 AND o.opcintype = t.oid))
-           ) AS has_order
-      FROM part JOIN pg_type t ON t.oid = part.type
-     GROUP BY part.root),
 domain_base (root, type) AS (
     SELECT DISTINCT atttypid, atttypid FROM wanted
     UNION
     SELECT b.root, t.typbasetype FROM domain_base b JOIN pg_type t ON t.oid = b.type
-     WHERE t.typtype = 'd')
+     WHERE t.typtype = 'd'),
+ordered AS (
+    SELECT part.root,
+           bool_and(t.typtype IN ('c', 'd', 'e', 'm', 'r') OR t.typcategory = 'A'
+                    OR t.oid IN (1043, 650)
+                    OR EXISTS (SELECT FROM pg_opclass o
+                                WHERE o.opcdefault AND o.opcmethod = 403 AND o.opcintype = t.oid)
+           ) AS has_order,
+           bool_and(CASE WHEN t.oid IN (114, 3802)
+                         THEN EXISTS (SELECT FROM domain_base b WHERE b.root = part.root AND b.type = t.oid)
+                         ELSE t.typtype = 'c' OR NOT EXISTS (
+                              SELECT FROM pg_cast
+                               WHERE castsource = t.oid AND casttarget = 114 AND castfunc <> 0)
+                    END) AS reads_back
+      FROM part JOIN pg_type t ON t.oid = part.type
+     GROUP BY part.root)
 SELECT a.attrelid::int8 AS table_oid,
        a.attnum AS number,
        a.attname::text AS name,
@@ -114,8 +121,11 @@ SELECT a.attrelid::int8 AS table_oid,
        base.oid::int8 AS base_oid,
        base.typtype::text AS type_type,
        base.typcategory::text AS category,
-       ordered.has_order,
-       NOT a.attnotnull AND NOT t.typnotnull AS nullable,
+       ordered.has_order AND ordered.reads_back AS has_order,
+       ordered.reads_back,
+       NOT a.attnotnull AS nullable,
+       EXISTS (SELECT FROM domain_base d JOIN pg_type dt ON dt.oid = d.type
+                WHERE d.root = a.atttypid AND dt.typnotnull) AS refuses_null,
        a.attgenerated = '' AND a.attidentity <> 'a'
          AND has_column_privilege(a.attrelid, a.attnum, 'UPDATE') AS editable,
        a.attgenerated = '' AND a.attidentity <> 'a'

@@ -95,10 +95,13 @@ fn rank_column(table: &TableDef) -> ColumnDef {
     ColumnDef {
         sql_name: format!("\"{name}\""),
         sql_type: "real".to_owned(),
+        collation: None,
         ordering: Ordering::Float,
         is_jsonb: false,
         nested: false,
         from_record: false,
+        reads_back: true,
+        refuses_null: false,
         insertable: false,
         equal_is_same_text: false,
         shown: Column {

@@ -403,10 +403,12 @@ async fn key(
 ) -> Result<KeyPlan, Refusal> {
     let column = column(table, &by.column)?;
     let def = &table.columns[column];
-    // A client could not name a group of a nested type in a filter.
-    let class = (!def.nested).then(|| answers.class(def)).flatten();
+    // A client could not name a group of arrays or composites in a filter.
+    let class = (!def.from_record).then(|| answers.class(def)).flatten();
     let Some(class) = class else {
-        let others = fitting(table, |def| def.ordering != Ordering::None && !def.nested);
+        let others = fitting(table, |def| {
+            def.ordering != Ordering::None && !def.from_record
+        });
         let message = format!(
             "{:?} is {}, which cannot be grouped by. {others}",
             by.column, def.shown.type_name
