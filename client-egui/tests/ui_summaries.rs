@@ -147,3 +147,20 @@ fn a_header_still_sorts() {
         "not asked again"
     );
 }
+
+#[test]
+fn escape_closes_a_menu() {
+    let mut screen = show(products(100), "table=products");
+    select(&mut screen, 0, "category");
+    press_with(&mut screen, Modifiers::ALT, Key::ArrowDown);
+    screen.run_steps(2);
+    screen.get_by_label("Values and counts");
+    press(&mut screen, Key::Escape);
+    screen.run_steps(3);
+    assert!(screen.query_by_label("Values and counts").is_none());
+    let selected = screen
+        .state()
+        .table()
+        .and_then(|table| table.grid.selected());
+    assert!(selected.is_some(), "only the menu is closed");
+}

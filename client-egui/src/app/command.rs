@@ -1,10 +1,10 @@
 //! What the person asked for.
 
 use egui::ThemePreference;
-use protocol::{AggregateOp, Value};
+use protocol::{AggregateOp, GroupTerm, Value};
 
 use super::ExportFormat;
-use crate::model::{EditId, NoticeId};
+use crate::model::{EditId, NoticeId, WindowId};
 use crate::net::DownloadId;
 
 /// What the person asked for. Drawing only emits these; the viewer carries them out before the next
@@ -40,6 +40,17 @@ pub enum Command {
         /// Which; `None` for none.
         op: Option<AggregateOp>,
     },
+    /// Group the rows by these columns; by none to show them one by one.
+    GroupBy(Vec<String>),
+    /// The next order of the groups by one of their columns.
+    OrderGroups(GroupTerm),
+    /// Show a group's rows, or hide them.
+    ToggleGroup {
+        /// The group's key.
+        key: Vec<Value>,
+        /// Where it is among the groups.
+        position: u64,
+    },
     /// Sort by one column alone.
     SortBy {
         /// The column's name.
@@ -70,6 +81,8 @@ pub enum Command {
     ReturnToTop,
     /// Change a cell.
     Edit {
+        /// The window it was changed in.
+        window: WindowId,
         /// The row's primary key.
         key: Vec<Value>,
         /// The column's name.

@@ -3,6 +3,7 @@
 mod backend;
 mod command;
 mod export;
+mod grouping;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
 mod open_table;
@@ -17,6 +18,7 @@ pub mod web;
 pub use backend::Backend;
 pub use command::{Command, Secret};
 pub use export::{ExportFormat, export_name, export_path};
+pub use grouping::{Grouping, OpenGroup};
 pub use open_table::{Facet, OpenTable};
 pub(crate) use search_field::SEARCH_CHARS_MAX;
 pub use search_field::SearchField;

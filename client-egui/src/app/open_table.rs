@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{AggregateOp, Column, Filter, SortColumn, TableSchema, ViewSpec};
+use protocol::{AggregateOp, Column, Filter, GroupTerm, SortColumn, TableSchema, Value, ViewSpec};
 
 use web_time::Instant;
 
 use super::table_summaries::{self, FACET_VALUES, ShownSummary};
-use super::{SearchField, ViewAddress};
+use super::{Grouping, SearchField, ViewAddress, grouping};
 use crate::grid::GridState;
+use crate::groups;
 use crate::model::{GROUPS_SHOWN_MAX, Model, Summary, WindowCache, WindowId, filter_from_input};
 
 /// How many rows to ask for before the size of the screen is known.
@@ -31,6 +32,8 @@ pub struct OpenTable {
     pub totals: BTreeMap<String, AggregateOp>,
     /// The column whose values are shown beside the grid.
     pub facet: Option<Facet>,
+    /// The rows in groups, if they are shown so.
+    pub grouping: Option<Grouping>,
     totals_summary: ShownSummary,
     facet_summary: ShownSummary,
     /// The number of its rows when last shown without a filter and a search.
@@ -81,6 +84,7 @@ impl OpenTable {
             filters: address.filters,
             totals: address.totals,
             facet: address.facet.map(Facet::new),
+            grouping: (!address.groups.is_empty()).then(|| Grouping::new(address.groups)),
             totals_summary: ShownSummary::default(),
             facet_summary: ShownSummary::default(),
             unfiltered_total: None,
@@ -111,6 +115,10 @@ impl OpenTable {
             filters: self.filters.clone(),
             totals: self.totals.clone(),
             facet: self.facet.as_ref().map(|facet| facet.column.clone()),
+            groups: self
+                .grouping
+                .as_ref()
+                .map_or_else(Vec::new, |grouping| grouping.by.clone()),
         }
     }
 
@@ -128,7 +136,36 @@ impl OpenTable {
     pub fn close(mut self, model: &mut Model) {
         self.totals_summary.want(model, None, 1);
         self.facet_summary.want(model, None, 1);
+        if let Some(grouping) = self.grouping.take() {
+            grouping.close(model);
+        }
         model.close(self.window);
+    }
+
+    /// Groups the rows by these columns; by none shows them one by one.
+    pub fn group_by(&mut self, model: &mut Model, by: Vec<String>) {
+        if let Some(grouping) = self.grouping.take() {
+            grouping.close(model);
+        }
+        self.grouping = (!by.is_empty()).then(|| Grouping::new(by));
+    }
+
+    /// The next order of the groups by one of their columns.
+    pub fn order_groups(&mut self, by: GroupTerm) {
+        if let Some(grouping) = &mut self.grouping {
+            grouping.cycle_order(by);
+        }
+    }
+
+    /// Shows a group's rows, or hides them.
+    pub fn toggle_group(&mut self, model: &mut Model, key: Vec<Value>, position: u64) {
+        let Some(schema) = self.schema(model) else {
+            return;
+        };
+        let rows = self.sorted_rows(schema);
+        if let Some(grouping) = &mut self.grouping {
+            grouping.toggle(model, key, position, &rows);
+        }
     }
 
     /// Shows the values of a column, or of none.
@@ -216,7 +253,7 @@ impl OpenTable {
     }
 
     /// Follows what the model has taken in.
-    pub fn follow(&mut self, model: &mut Model) {
+    pub fn follow(&mut self, model: &mut Model, now: Instant) {
         if !self.filters_sent && self.schema(model).is_some() {
             self.send_view(model);
         }
@@ -229,6 +266,9 @@ impl OpenTable {
             self.unfiltered_total = total;
         }
         self.summarize(model);
+        if let Some(grouping) = &mut self.grouping {
+            grouping.follow(model, groups::ROW, now);
+        }
     }
 
     /// Keeps the summaries that are shown.
@@ -247,8 +287,26 @@ impl OpenTable {
             // Its own filter is what is chosen there: it must not hide what else could be.
             table_summaries::facet(self.rows(schema, Some(&facet.column)), column)
         });
+        let grouped = self.grouping.as_ref().map(|grouping| {
+            let of = |name: &String| schema.columns.iter().find(|column| column.name == *name);
+            let by: Vec<&Column> = grouping.by.iter().filter_map(of).collect();
+            let chosen = self.totals.iter().filter(|(column, _)| known(column));
+            let rows = self.sorted_rows(schema);
+            (grouping::spec(grouping, &rows, &by, chosen), rows)
+        });
         self.totals_summary.want(model, totals, 1);
         self.facet_summary.want(model, facet, FACET_VALUES);
+        if let (Some(grouping), Some((spec, rows))) = (&mut self.grouping, grouped) {
+            grouping.want(model, spec, &rows);
+        }
+    }
+
+    /// The rows shown, in their order.
+    fn sorted_rows(&self, schema: &TableSchema) -> ViewSpec {
+        ViewSpec {
+            sort: self.sort.clone(),
+            ..self.rows(schema, None)
+        }
     }
 
     /// The rows shown, in no order; without the filter of one column, if it is named.

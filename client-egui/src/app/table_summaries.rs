@@ -1,11 +1,16 @@
 //! The summaries of the table on the screen: asked for while they are shown, and only then.
 
-use protocol::{Aggregate, AggregateOp, Buckets, Column, GroupBy, GroupOrder, GroupTerm, ViewSpec};
+use protocol::{
+    Aggregate, AggregateOp, Buckets, Column, ColumnKind, GroupBy, GroupOrder, GroupTerm, ViewSpec,
+};
 
 use crate::model::{FacetKind, Model, Summary, SummaryId, SummarySpec, facet_kind};
 
 /// How many values of a facet are asked for at first.
 pub(super) const FACET_VALUES: u32 = 100;
+
+/// About how many groups there are where rows are grouped by ranges.
+const GROUP_RANGES: u32 = 20;
 
 /// About how many bars a histogram has.
 const HISTOGRAM_BARS: u32 = 24;
@@ -63,6 +68,18 @@ pub(super) fn aggregates<'a>(
         column: Some(column.clone()),
     };
     chosen.map(aggregate).collect()
+}
+
+/// How rows are grouped by a column: by its values, or by ranges where nearly every row has its own.
+pub(super) fn group_by(column: &Column) -> GroupBy {
+    let in_ranges = matches!(
+        column.kind,
+        ColumnKind::Float | ColumnKind::Numeric | ColumnKind::Timestamp | ColumnKind::TimestampTz
+    );
+    GroupBy {
+        column: column.name.clone(),
+        buckets: in_ranges.then_some(Buckets::Count(GROUP_RANGES)),
+    }
 }
 
 /// A column's values with their counts: the most frequent first, or in ranges.

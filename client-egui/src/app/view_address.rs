@@ -21,6 +21,8 @@ pub struct ViewAddress {
     pub totals: BTreeMap<String, AggregateOp>,
     /// The column whose values are shown with their counts.
     pub facet: Option<String>,
+    /// The columns that the rows are grouped by.
+    pub groups: Vec<String>,
 }
 
 impl ViewAddress {
@@ -46,6 +48,10 @@ impl ViewAddress {
                     address.sort = columns.map(sort_column).collect();
                 }
                 "search" => address.search = decode(value),
+                "group" => {
+                    let columns = value.split(',').filter(|column| !column.is_empty());
+                    address.groups = columns.map(decode).collect();
+                }
                 "facet" => address.facet = Some(decode(value)),
                 name => {
                     if let Some(column) = name.strip_prefix("filter.") {
@@ -85,6 +91,10 @@ impl std::fmt::Display for ViewAddress {
         }
         for (column, op) in &self.totals {
             write!(f, "&total.{}={}", encode(column), aggregate_name(*op))?;
+        }
+        for (index, column) in self.groups.iter().enumerate() {
+            f.write_str(if index == 0 { "&group=" } else { "," })?;
+            f.write_str(&encode(column))?;
         }
         if let Some(column) = &self.facet {
             write!(f, "&facet={}", encode(column))?;
@@ -185,6 +195,7 @@ mod tests {
             filters: [("naïve=".to_owned(), ">10 & <20%".to_owned())].into(),
             totals: AGGREGATES.map(|op| (format!("a {op:?}"), op)).into(),
             facet: Some("naïve=".to_owned()),
+            groups: vec!["a,b".to_owned(), "naïve=".to_owned()],
         };
         assert_eq!(ViewAddress::parse(&format!("#{address}")), address);
     }

@@ -91,7 +91,7 @@ impl<B: Backend> Viewer<B> {
         let deadline = self.backend.pump(now);
         if let Some(table) = &mut self.table {
             let model = self.backend.model_mut();
-            table.follow(model);
+            table.follow(model, now.steady);
             let visible = table.grid.visible_rows();
             let count = u32::try_from(visible.end.saturating_sub(visible.start));
             model.show_rows(
@@ -125,36 +125,24 @@ impl<B: Backend> Viewer<B> {
     fn carry_out(&mut self, ctx: &Context, command: Command, now: Now) {
         let model = self.backend.model_mut();
         match command {
-            Command::OpenTable(name) => return self.show_address(ViewAddress::table(name)),
-            Command::SetTheme(preference) => return ctx.set_theme(preference),
-            Command::ReconnectNow => return self.backend.retry_now(now),
-            Command::ShowGoTo(shown) => {
-                self.go_to = shown.then(GoToRow::default);
-                return;
-            }
-            Command::KeepMine(edit) => return model.resolve_keep_mine(edit, now.steady),
-            Command::KeepTheirs(edit) => return model.resolve_take_theirs(edit),
-            Command::Resend(edit) => return model.retry(edit, now.steady),
-            Command::DismissNotice(notice) => return model.dismiss_notice(notice),
-            Command::DismissDownload(id) => return self.downloads.dismiss(id),
-            Command::CancelIndex => return model.cancel_index(),
-            Command::DismissIndex => return model.dismiss_index(),
-            Command::CycleSort { .. }
-            | Command::SetFilter { .. }
-            | Command::Search(_)
-            | Command::ShowFacet(_)
-            | Command::MoreFacetValues
-            | Command::SetTotal { .. }
-            | Command::CreateIndex { .. }
-            | Command::Export(_)
-            | Command::SortBy { .. }
-            | Command::ClearFilters
-            | Command::ClearSort
-            | Command::OpenAnyway
-            | Command::ReturnToTop
-            | Command::Edit { .. }
-            | Command::GoToRow(_) => {}
+            Command::OpenTable(name) => self.show_address(ViewAddress::table(name)),
+            Command::SetTheme(preference) => ctx.set_theme(preference),
+            Command::ReconnectNow => self.backend.retry_now(now),
+            Command::ShowGoTo(shown) => self.go_to = shown.then(GoToRow::default),
+            Command::KeepMine(edit) => model.resolve_keep_mine(edit, now.steady),
+            Command::KeepTheirs(edit) => model.resolve_take_theirs(edit),
+            Command::Resend(edit) => model.retry(edit, now.steady),
+            Command::DismissNotice(notice) => model.dismiss_notice(notice),
+            Command::DismissDownload(id) => self.downloads.dismiss(id),
+            Command::CancelIndex => model.cancel_index(),
+            Command::DismissIndex => model.dismiss_index(),
+            command => self.carry_out_on_table(command, now),
         }
+    }
+
+    /// Carries out what is asked of the table on the screen.
+    fn carry_out_on_table(&mut self, command: Command, now: Now) {
+        let model = self.backend.model_mut();
         let Some(table) = &mut self.table else { return };
         match command {
             Command::CycleSort { column, add } => table.cycle_sort(model, &column, add),
@@ -162,6 +150,9 @@ impl<B: Backend> Viewer<B> {
             Command::ShowFacet(column) => table.show_facet(column),
             Command::MoreFacetValues => table.more_facet_values(model, now.steady),
             Command::SetTotal { column, op } => table.set_total(column, op),
+            Command::GroupBy(columns) => table.group_by(model, columns),
+            Command::OrderGroups(by) => table.order_groups(by),
+            Command::ToggleGroup { key, position } => table.toggle_group(model, key, position),
             Command::SortBy { column, descending } => table.sort_by(model, column, descending),
             Command::Search(text) => table.set_search(model, text),
             Command::ClearFilters => table.clear_filters(model),
@@ -180,9 +171,14 @@ impl<B: Backend> Viewer<B> {
                 model.return_to_top(table.window);
             }
             Command::GoToRow(row) => table.grid.go_to_row(row),
-            Command::Edit { key, column, value } => {
+            Command::Edit {
+                window,
+                key,
+                column,
+                value,
+            } => {
                 let typed = value.to_postgres_text().unwrap_or_default();
-                self.refused = match model.edit(table.window, &key, &column, value, now.steady) {
+                self.refused = match model.edit(window, &key, &column, value, now.steady) {
                     Ok(_) | Err(crate::model::EditRefused::Unchanged) => None,
                     Err(refused) => Some(format!("“{typed}” was not saved: {refused}")),
                 };

@@ -100,11 +100,14 @@ fn items(ui: &mut Ui, view: &GridView<'_>, column: &Column, commands: &mut Vec<C
         Some(FacetKind::Histogram) => Some("Histogram"),
         None => None,
     };
-    if let Some(facet) = facet {
+    if facet.is_some() || !view.groups.is_empty() {
         ui.separator();
-        if item(ui, facet) {
-            commands.push(Command::ShowFacet(Some(name.clone())));
-        }
+    }
+    group_items(ui, view, column, commands);
+    if let Some(facet) = facet
+        && item(ui, facet)
+    {
+        commands.push(Command::ShowFacet(Some(name.clone())));
     }
     ui.separator();
     ui.horizontal(|ui| {
@@ -126,8 +129,28 @@ fn items(ui: &mut Ui, view: &GridView<'_>, column: &Column, commands: &mut Vec<C
     }
 }
 
+/// Grouping by the column, and by others.
+fn group_items(ui: &mut Ui, view: &GridView<'_>, column: &Column, commands: &mut Vec<Command>) {
+    let name = &column.name;
+    let groups = view.groups;
+    if groups.contains(name) {
+        if ui.button("Stop grouping by this column").clicked() {
+            let others = groups.iter().filter(|other| *other != name);
+            commands.push(Command::GroupBy(others.cloned().collect()));
+        }
+        return;
+    }
+    if facet_kind(column).is_none() || view.is_nested {
+        return;
+    }
+    if ui.button("Group by this column").clicked() {
+        let groups = groups.iter().chain([name]);
+        commands.push(Command::GroupBy(groups.cloned().collect()));
+    }
+}
+
 /// The totals that make sense of a kind of values.
-pub(crate) fn aggregates_of(kind: ColumnKind) -> Vec<AggregateOp> {
+pub(super) fn aggregates_of(kind: ColumnKind) -> Vec<AggregateOp> {
     let mut ops = Vec::new();
     if is_right_aligned(kind) {
         ops.extend([AggregateOp::Sum, AggregateOp::Avg]);

@@ -96,6 +96,7 @@ pub(super) fn commit(
         Ok(value) => {
             let key = editor.entry.key().to_vec();
             commands.push(Command::Edit {
+                window: view.window,
                 key,
                 column: column.name.clone(),
                 value,

@@ -167,7 +167,8 @@ fn paint_name(
     );
 }
 
-fn paint_arrow(painter: &Painter, center: Pos2, descending: bool, color: Color32) {
+/// The arrow of a sort.
+pub(crate) fn paint_arrow(painter: &Painter, center: Pos2, descending: bool, color: Color32) {
     let up = if descending { -1.0 } else { 1.0 };
     let points = [
         vec2(-4.0, 2.5 * up),

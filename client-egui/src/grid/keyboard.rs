@@ -17,8 +17,16 @@ pub(super) fn handle(
     geometry: &Geometry,
     commands: &mut Vec<Command>,
 ) {
+    // A menu takes the arrows and Escape.
+    if egui::Popup::is_any_open(ui.ctx()) {
+        return;
+    }
     let focused = ui.memory(egui::Memory::focused);
-    if state.editor.is_some() || !focused.is_none_or(|id| id == view.id) {
+    let is_ours = match focused {
+        Some(id) => id == view.id,
+        None => !view.is_nested,
+    };
+    if state.editor.is_some() || !is_ours {
         return;
     }
     ui.memory_mut(|memory| {
@@ -41,7 +49,7 @@ pub(super) fn handle(
         editor::start(view, state, None);
     } else if pressed(ui, Modifiers::NONE, Key::Escape) {
         state.selected = None;
-    } else if pressed(ui, Modifiers::COMMAND, Key::G) {
+    } else if !view.is_nested && pressed(ui, Modifiers::COMMAND, Key::G) {
         commands.push(Command::ShowGoTo(true));
     }
     take_text(ui, view, state);

@@ -8,7 +8,7 @@ mod assistive;
 mod bidi;
 mod body;
 mod cell;
-mod column_menu;
+pub(crate) mod column_menu;
 mod columns;
 mod conflict;
 mod editor;
@@ -24,7 +24,9 @@ mod text;
 mod totals_row;
 mod widget;
 
+pub(crate) use header::paint_arrow as paint_sort_arrow;
 pub use scroll::{ScrollExtent, ScrollPosition};
 pub use state::{GridState, SelectedCell};
 pub(crate) use text::paint_line;
+pub(crate) use totals_row::short_name as aggregate_name;
 pub use widget::{GridView, show};

@@ -99,7 +99,7 @@ fn total(ui: &mut Ui, view: &GridView<'_>, column: &Column, op: AggregateOp, cel
 }
 
 /// A total as its exact text; `null` if there is nothing to total.
-pub(crate) fn value_of(summary: &Summary, column: &Column, op: AggregateOp) -> Option<String> {
+fn value_of(summary: &Summary, column: &Column, op: AggregateOp) -> Option<String> {
     let is_it = |value: &protocol::SummaryValue| {
         value.op == op && value.column.as_ref() == Some(&column.name)
     };
@@ -123,7 +123,7 @@ pub(crate) fn short_name(op: AggregateOp) -> &'static str {
 }
 
 /// A total's name in menus and for assistive technology.
-pub(crate) fn long_name(op: AggregateOp) -> &'static str {
+pub(super) fn long_name(op: AggregateOp) -> &'static str {
     match op {
         AggregateOp::Count => "Count",
         AggregateOp::Sum => "Sum",

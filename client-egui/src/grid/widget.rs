@@ -32,10 +32,14 @@ pub struct GridView<'a> {
     pub sort: &'a [SortColumn],
     /// Which totals are shown, by column.
     pub totals: &'a BTreeMap<String, AggregateOp>,
-    /// What the server has said of them.
+    /// The columns that the rows are grouped by.
+    pub groups: &'a [String],
+    /// What the server has said of the totals.
     pub totals_summary: Option<&'a Summary>,
     /// Whether there are filter fields beneath the columns' names.
     pub has_filters: bool,
+    /// Whether it is one of several grids on the screen, within something that scrolls.
+    pub is_nested: bool,
     /// What to mark in the cells' text, if the view searches.
     pub highlight: Option<&'a Highlight>,
     /// The time of this frame.
@@ -92,7 +96,7 @@ fn take_input(
     if std::mem::take(&mut state.wants_focus) {
         response.request_focus();
     }
-    scroll_by_wheel(ui, state, &geometry);
+    scroll_by_wheel(ui, view, state, &geometry);
     scroll_by_touch(ui, &response, state);
     scrollbar::drag_vertical(ui, view, state, &geometry);
     keyboard::handle(ui, view, state, &geometry, commands);
@@ -114,7 +118,8 @@ fn measure(ui: &Ui, view: &GridView<'_>, state: &GridState, area: Rect) -> Geome
     let known = total.unwrap_or(u64::MAX);
     let parts = Parts {
         filters: view.has_filters,
-        totals: !view.totals.is_empty(),
+        // Of a group they are in its row.
+        totals: !view.totals.is_empty() && !view.is_nested,
     };
     let mut geometry = Geometry::new(
         area,
@@ -131,14 +136,22 @@ fn measure(ui: &Ui, view: &GridView<'_>, state: &GridState, area: Rect) -> Geome
     geometry
 }
 
-fn scroll_by_wheel(ui: &Ui, state: &mut GridState, geometry: &Geometry) {
+fn scroll_by_wheel(ui: &Ui, view: &GridView<'_>, state: &mut GridState, geometry: &Geometry) {
     let area = geometry.body.union(geometry.gutter).union(geometry.filters);
     if !ui.rect_contains_pointer(area) {
         return;
     }
     let delta = ui.input(egui::InputState::smooth_scroll_delta);
-    state.scroll = state.scroll.scrolled(-f64::from(delta.y / size::ROW));
+    let before = geometry.scroll;
+    let extent = geometry.extent(view.total(geometry));
+    state.scroll = before
+        .scrolled(-f64::from(delta.y / size::ROW))
+        .clamped(extent);
     state.scroll_x = geometry.scroll_x - delta.x;
+    if view.is_nested && state.scroll != before {
+        // At its end what it is in scrolls on.
+        ui.input_mut(|input| input.smooth_scroll_delta.y = 0.0);
+    }
 }
 
 fn scroll_by_touch(ui: &Ui, response: &Response, state: &mut GridState) {

@@ -5,8 +5,9 @@ use protocol::{ErrorCode, ErrorMsg};
 
 use super::format::sentence;
 use super::{FrameView, short_name};
-use crate::app::{Command, OpenTable};
+use crate::app::{Command, Grouping, OpenTable};
 use crate::grid::{self, GridView};
+use crate::groups;
 use crate::model::ConnectionState;
 use crate::theme::{self, size};
 
@@ -27,6 +28,8 @@ pub fn show(
     let (Some(cache), Some(schema)) = (table.cache(frame.model), table.schema(frame.model)) else {
         return not_open_yet(ui, frame, table, commands);
     };
+    let grouping = table.grouping.as_ref();
+    let groups = grouping.map_or_else(Vec::new, |grouping| grouping.by.clone());
     let view = GridView {
         id: Id::unique(("grid", &table.name)),
         model: frame.model,
@@ -36,17 +39,49 @@ pub fn show(
         sort: &table.sort,
         totals: &table.totals,
         totals_summary: table.totals_summary(frame.model),
+        groups: &groups,
         has_filters: true,
+        is_nested: false,
         highlight: window.and_then(|window| window.highlight()),
         now: frame.now,
         palette: frame.palette,
     };
+    if let Some(grouping) = &mut table.grouping {
+        return grouped(ui, frame, &view, grouping, commands);
+    }
     let area = ui.available_rect_before_wrap();
     grid::show(ui, &view, &mut table.grid, commands);
     if cache.total() == Some(0) {
         let below = area.with_min_y(area.top() + size::HEADER + size::FILTER_ROW);
         let mut ui = ui.new_child(UiBuilder::new().max_rect(below));
         no_rows(&mut ui, frame, table, commands);
+    }
+}
+
+/// The rows in groups, or why there are none.
+fn grouped(
+    ui: &mut Ui,
+    frame: &FrameView<'_>,
+    view: &GridView<'_>,
+    grouping: &mut Grouping,
+    commands: &mut Vec<Command>,
+) {
+    let stop = ("Show the rows", Command::GroupBy(Vec::new()));
+    let Some(summary) = grouping.summary(frame.model) else {
+        return;
+    };
+    if let Some(refusal) = summary.refusal() {
+        let title = "The rows cannot be grouped like this";
+        let text = sentence(&refusal.message);
+        return message(ui, frame, title, &text, vec![stop], commands);
+    }
+    match summary.counts() {
+        None => message(ui, frame, "Counting…", "", Vec::new(), commands),
+        Some(counts) if counts.groups == 0 => {
+            let title = "No rows to group";
+            message(ui, frame, title, "", vec![stop], commands);
+        }
+        Some(_) => groups::show(ui, view, grouping, summary, commands),
     }
 }
 
@@ -193,10 +228,19 @@ fn message(
             return;
         }
         ui.add_space(10.0);
-        let room = vec2(ui.available_width(), 32.0);
-        let layout =
-            egui::Layout::left_to_right(egui::Align::Center).with_main_align(egui::Align::Center);
-        ui.allocate_ui_with_layout(room, layout.with_main_wrap(true), |ui| {
+        let spacing = ui.spacing();
+        let (padding, gap) = (spacing.button_padding.x, spacing.item_spacing.x);
+        let width = |label: &str| {
+            let text =
+                ui.painter()
+                    .layout_no_wrap(label.to_owned(), theme::text_font(), palette.text);
+            text.size().x + 2.0 * padding
+        };
+        let widths = buttons.iter().map(|(label, _)| width(label));
+        let all = widths.sum::<f32>() + gap * (buttons.len() - 1) as f32;
+        let space = ((ui.available_width() - all) / 2.0).max(0.0);
+        ui.horizontal_wrapped(|ui| {
+            ui.add_space(space);
             for (nth, (label, command)) in buttons.into_iter().enumerate() {
                 let (text, fill) = if nth == 0 {
                     (palette.on_accent, palette.accent)

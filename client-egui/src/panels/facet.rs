@@ -161,7 +161,7 @@ fn values(
 }
 
 /// A group's number of rows.
-pub(super) fn rows_in(group: &RowEntry) -> u64 {
+pub(crate) fn rows_in(group: &RowEntry) -> u64 {
     match group.cells().first() {
         Some(Value::Int(count)) => u64::try_from(*count).unwrap_or(0),
         _ => 0,

@@ -40,6 +40,12 @@ pub fn chevron_down(painter: &Painter, center: Pos2, color: Color32) {
     painter.line(points.to_vec(), Stroke::new(1.6, color));
 }
 
+/// A chevron that points to the right: something can be opened.
+pub fn chevron_right(painter: &Painter, center: Pos2, color: Color32) {
+    let points = [vec2(-1.8, -3.5), vec2(1.8, 0.0), vec2(-1.8, 3.5)].map(|by| center + by);
+    painter.line(points.to_vec(), Stroke::new(1.6, color));
+}
+
 /// A magnifying glass: search.
 pub fn magnifier(painter: &Painter, center: Pos2, color: Color32) {
     let stroke = Stroke::new(1.5, color);

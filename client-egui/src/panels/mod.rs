@@ -15,6 +15,7 @@ pub mod top_bar;
 
 use web_time::Instant;
 
+pub(crate) use facet::rows_in;
 pub use go_to::GoToRow;
 
 use crate::model::Model;

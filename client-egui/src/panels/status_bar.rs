@@ -7,7 +7,7 @@ use egui::{Align, Color32, Layout, RichText, Sense, Ui, UiBuilder, vec2};
 use super::FrameView;
 use super::format::{latency, megabytes, roughly, sentence, thousands};
 use crate::app::{Command, OpenTable};
-use crate::model::{ConnectionState, WindowCache};
+use crate::model::{ConnectionState, Summary, WindowCache};
 use crate::net::{Download, DownloadState};
 use crate::theme::{self, size};
 
@@ -212,6 +212,13 @@ fn figures(ui: &mut Ui, frame: &FrameView<'_>, table: Option<&OpenTable>) {
         figure(ui, "commit to screen p50", &latency(summary.p50));
     }
     let Some(table) = table else { return };
+    if let Some(grouping) = &table.grouping {
+        let counts = grouping.summary(frame.model).and_then(Summary::counts);
+        if let Some(counts) = counts {
+            figure(ui, "groups", &thousands(counts.groups));
+        }
+        return;
+    }
     let total = table.cache(frame.model).and_then(WindowCache::total);
     let visible = table.grid.visible_rows();
     if let Some(total) = total.filter(|total| *total > 0 && !visible.is_empty()) {

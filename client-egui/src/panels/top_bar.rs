@@ -27,9 +27,10 @@ pub fn show(
     export_menu::show(&mut right, frame, table, commands);
     // Always there, so that nothing beside it moves when rows are being fetched.
     let total = table.cache(frame.model).and_then(WindowCache::total);
+    let can_go = total.is_some_and(|total| total > 0) && table.grouping.is_none();
     right.add_space(4.0);
     let go_to = Button::new(RichText::new("Go to row").color(frame.palette.muted));
-    let go_to = right.add_enabled(total.is_some_and(|total| total > 0), go_to);
+    let go_to = right.add_enabled(can_go, go_to);
     if go_to.on_hover_text("Ctrl+G").clicked() {
         commands.push(Command::ShowGoTo(true));
     }
@@ -53,8 +54,21 @@ pub fn show(
     }
     advice::show(&mut ui, frame, table, admin_token, commands);
     if !table.filters.is_empty() {
+        let text = if table.filters.len() == 1 {
+            "Clear filter"
+        } else {
+            "Clear filters"
+        };
         ui.add_space(4.0);
-        clear_chip(&mut ui, frame, table.filters.len(), commands);
+        if chip(&mut ui, frame, text) {
+            commands.push(Command::ClearFilters);
+        }
+    }
+    if let Some(grouping) = &table.grouping {
+        ui.add_space(4.0);
+        if chip(&mut ui, frame, &format!("By {}", grouping.by.join(", "))) {
+            commands.push(Command::GroupBy(Vec::new()));
+        }
     }
 }
 
@@ -99,13 +113,9 @@ fn count(frame: &FrameView<'_>, table: &OpenTable) -> String {
     }
 }
 
-fn clear_chip(ui: &mut Ui, frame: &FrameView<'_>, filters: usize, commands: &mut Vec<Command>) {
+/// Something that can be taken back by a click; returns whether it was.
+fn chip(ui: &mut Ui, frame: &FrameView<'_>, text: &str) -> bool {
     let palette = frame.palette;
-    let text = if filters == 1 {
-        "Clear filter"
-    } else {
-        "Clear filters"
-    };
     let galley = ui
         .painter()
         .layout_no_wrap(text.to_owned(), theme::small_font(), palette.accent);
@@ -125,9 +135,7 @@ fn clear_chip(ui: &mut Ui, frame: &FrameView<'_>, filters: usize, commands: &mut
         palette.accent,
     );
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, text));
-    if response.clicked() {
-        commands.push(Command::ClearFilters);
-    }
+    response.clicked()
 }
 
 /// System, light, dark: a switch of three.
