@@ -192,6 +192,22 @@ impl Client {
     }
 }
 
+/// What is shown of each group behind its keys.
+fn aggregates(asked: &Asked) -> Vec<String> {
+    let values = asked.values.iter().enumerate();
+    let value = values.map(
+        |(nth, (function, at))| match (*function, KINDS[*at].sql_type) {
+            // Single precision is not enough even for PostgreSQL's own sum.
+            ("sum" | "avg", "real") => format!("{function}(v{nth}::float8)"),
+            ("min", "boolean") => format!("bool_and(v{nth})"),
+            ("max", "boolean") => format!("bool_or(v{nth})"),
+            ("min" | "max", "uuid") => format!("{function}(v{nth}::text COLLATE \"C\")"),
+            _ => format!("{function}(v{nth})"),
+        },
+    );
+    ["count(*)".to_owned()].into_iter().chain(value).collect()
+}
+
 /// The same as SQL: every group in order, keys and cells as texts.
 fn query(asked: &Asked, told: &Summarized) -> String {
     let (mut inner, mut keys, mut ties) = (Vec::new(), Vec::new(), Vec::new());
@@ -227,18 +243,10 @@ fn query(asked: &Asked, told: &Summarized) -> String {
             if by_bytes { " COLLATE \"C\"" } else { "" }
         ));
     }
-    let mut cells = vec!["count(*)".to_owned()];
-    for (nth, (function, at)) in asked.values.iter().enumerate() {
+    for (nth, (_, at)) in asked.values.iter().enumerate() {
         inner.push(format!("{} AS v{nth}", KINDS[*at].name));
-        cells.push(match (*function, KINDS[*at].sql_type) {
-            // Single precision is not enough even for PostgreSQL's own sum.
-            ("sum" | "avg", "real") => format!("{function}(v{nth}::float8)"),
-            ("min", "boolean") => format!("bool_and(v{nth})"),
-            ("max", "boolean") => format!("bool_or(v{nth})"),
-            ("min" | "max", "uuid") => format!("{function}(v{nth}::text COLLATE \"C\")"),
-            _ => format!("{function}(v{nth})"),
-        });
     }
+    let cells = aggregates(asked);
     let order = asked.order.iter().map(|(is_key, at, sql)| {
         let term = if *is_key { &keys[*at] } else { &cells[*at] };
         format!("{term} {sql}")

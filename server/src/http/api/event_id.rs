@@ -150,7 +150,7 @@ impl Packed {
                 };
                 steps.into_iter().map(add).collect()
             }
-            Self::Uuids(uuids) => uuids.iter().map(|uuid| uuid_text(uuid)).collect(),
+            Self::Uuids(uuids) => uuids.iter().map(uuid_text).collect(),
             Self::Any(values) => values,
         }
     }
