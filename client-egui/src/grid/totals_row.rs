@@ -1,6 +1,6 @@
 //! The row beneath the cells with the columns' totals.
 
-use egui::{Align, Rect, Sense, Ui, UiBuilder, vec2};
+use egui::{Align, FontId, Painter, Rect, Sense, Ui, UiBuilder, vec2};
 use protocol::{AggregateOp, Column, Value};
 
 use super::columns::is_right_aligned;
@@ -8,7 +8,7 @@ use super::geometry::Geometry;
 use super::text::paint_line;
 use super::widget::GridView;
 use crate::model::{Summary, display_value};
-use crate::panels::format::figure;
+use crate::panels::format::narrowing_figures;
 use crate::theme::{self, size};
 
 /// Draws the totals beneath their columns.
@@ -47,7 +47,7 @@ fn total(ui: &mut Ui, view: &GridView<'_>, column: &Column, op: AggregateOp, cel
         (None, None) => "…".to_owned(),
     };
     let area = cell.shrink2(vec2(size::CELL_PADDING, 0.0));
-    let (name, value) = (short_name(op), figure(&exact));
+    let name = short_name(op);
     let name_width = {
         let font = theme::small_font();
         let galley = ui
@@ -58,6 +58,7 @@ fn total(ui: &mut Ui, view: &GridView<'_>, column: &Column, op: AggregateOp, cel
     let small = theme::small_font();
     let strong = theme::strong_font(size::TEXT);
     if is_right_aligned(column.kind) {
+        let value = fitting(ui.painter(), &exact, &strong, area.width());
         let galley = super::text::line(
             ui.painter(),
             &value,
@@ -80,6 +81,7 @@ fn total(ui: &mut Ui, view: &GridView<'_>, column: &Column, op: AggregateOp, cel
     } else {
         paint_line(ui.painter(), area, name, small, palette.faint, Align::Min);
         let value_area = area.with_min_x(area.left() + name_width);
+        let value = fitting(ui.painter(), &exact, &strong, value_area.width());
         paint_line(
             ui.painter(),
             value_area,
@@ -96,6 +98,19 @@ fn total(ui: &mut Ui, view: &GridView<'_>, column: &Column, op: AggregateOp, cel
         Some(refusal) => crate::panels::format::sentence(&refusal.message),
         None => label,
     });
+}
+
+/// The most exact way to write a total that fits into the width.
+fn fitting(painter: &Painter, exact: &str, font: &FontId, width: f32) -> String {
+    let mut figures = narrowing_figures(exact);
+    let fits = |figure: &String| {
+        let galley =
+            painter.layout_no_wrap(figure.clone(), font.clone(), egui::Color32::PLACEHOLDER);
+        galley.size().x <= width
+    };
+    let narrowest = figures.len().saturating_sub(1);
+    let place = figures.iter().position(fits).unwrap_or(narrowest);
+    figures.swap_remove(place)
 }
 
 /// A total as its exact text; `null` if there is nothing to total.

@@ -61,6 +61,40 @@ pub fn figure(text: &str) -> String {
     shown
 }
 
+/// A number as exact text, for ever less room: its [`figure`], with two decimals, with three digits and a
+/// unit (`5.02M`). An ellipsis in the middle of a number would make a smaller one of it. Never empty; of
+/// any other text only that text.
+pub fn narrowing_figures(text: &str) -> Vec<String> {
+    let mut figures = vec![figure(text)];
+    let is_plain = |byte| matches!(byte, b'0'..=b'9' | b'.' | b'-');
+    let number = text.parse::<f64>().ok();
+    if let Some(number) = number.filter(|_| text.bytes().all(is_plain)) {
+        if text.contains('.') {
+            figures.push(figure(&format!("{number:.2}")));
+        }
+        figures.extend(abbreviated(number));
+    }
+    figures
+}
+
+/// Three digits of a large number and its unit; `None` for small numbers and for those without a unit.
+fn abbreviated(number: f64) -> Option<String> {
+    if number.abs() >= 1e15 {
+        return None;
+    }
+    let units = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
+    // What rounds up to a unit is of that unit.
+    let of = |(least, _): &(f64, &str)| number.abs() >= least * 0.9995;
+    let (least, unit) = units.into_iter().find(of)?;
+    let value = number / least;
+    let decimals = match value.abs() {
+        0.0..9.995 => 2,
+        9.995..99.95 => 1,
+        _ => 0,
+    };
+    Some(format!("{value:.decimals$}{unit}"))
+}
+
 /// A bound of a range of values: midnight as the day alone.
 pub fn bound(kind: ColumnKind, value: &Value) -> String {
     let text = display_value(kind, value);
@@ -160,6 +194,24 @@ mod tests {
         ];
         for (text, shown) in cases {
             assert_eq!(figure(text), shown);
+        }
+    }
+
+    #[test]
+    fn figures_are_rounded_where_there_is_less_room() {
+        let cases = [
+            ("994.5844123", vec!["994.5844", "994.58"]),
+            ("5018651.54", vec!["5,018,651.54", "5,018,651.54", "5.02M"]),
+            ("-14753540", vec!["-14,753,540", "-14.8M"]),
+            ("999600", vec!["999,600", "1.00M"]),
+            ("9996", vec!["9,996", "10.0k"]),
+            ("42", vec!["42"]),
+            ("1e+20", vec!["1e+20"]),
+            ("2026-11-21", vec!["2026-11-21"]),
+            ("", vec![""]),
+        ];
+        for (text, shown) in cases {
+            assert_eq!(narrowing_figures(text), shown);
         }
     }
 
