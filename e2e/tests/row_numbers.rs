@@ -368,7 +368,7 @@ async fn a_count_that_nobody_waits_for_is_cancelled() {
     let mut shown = Shown::open(&server, view, 0, 5).await;
     assert!(!shown.update().await.total_is_exact);
     let active = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' \
-                  AND datname = current_database() AND query LIKE '%RECURSIVE hop%' \
+                  AND datname = current_database() AND query LIKE '%FROM walk%' \
                   AND pid <> pg_backend_pid()";
     eventually("the count runs", SOON, async || {
         ids(&database, active).await == [1]

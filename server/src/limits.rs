@@ -54,7 +54,7 @@ pub const TABLE_COMMAND_QUEUE: usize = 1_024;
 pub const HISTORY_SIDES_MAX: usize = 50_000;
 /// Queries under way at once for the rows of one view.
 pub const FETCHES_PER_VIEW_MAX: usize = 4;
-/// Rows fetched beyond a missing range on each side, so that small moves need no query.
+/// Rows fetched beyond a missing range on each side, so that small moves need no query; a jump fetches none.
 pub const FETCH_MARGIN: u64 = 100;
 /// A view keeps rows this far around its windows when it lets go of others.
 pub const KEEP_MARGIN: u64 = 300;
@@ -70,6 +70,8 @@ pub const COUNTED_AT_ONCE_MAX: u64 = 20_000;
 pub const LISTED_SHARE: u64 = 4;
 /// Bytes that a remembered key takes which is not one integer, near enough.
 pub const LISTED_KEY_BYTES: u64 = 120;
+/// Blocks passed by a walk along an index in one question.
+pub const WALKED_BLOCKS: u64 = 64;
 /// Memory for all views' divisions, in MiB, unless told otherwise; above it the views unused for longest forget
 /// theirs.
 pub const VIEW_MEMORY_MIB: u32 = 1_024;

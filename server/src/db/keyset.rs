@@ -184,7 +184,8 @@ fn beyond(
 }
 
 /// A query of rows of a view from a place on, in the view's order: `columns` of `t`, so many rows after so
-/// many skipped ones. Its parameters follow those of `filter`; all are returned.
+/// many skipped ones. Its parameters begin with those of `filter`. The text is the same for every place of the same kind (`NULL`s in the same columns) and any
+/// number of rows, so that it is prepared once; those are parameters.
 pub fn select_behind(
     table: &TableDef,
     filter: &Condition,
@@ -193,18 +194,22 @@ pub fn select_behind(
     columns: &str,
     (skipped, count): (u64, u64),
 ) -> Condition {
-    let mut params = Vec::new();
-    let ranges = behind(table, order, place);
-    let is_one = ranges.len() == 1;
-    let mut queries = Vec::with_capacity(ranges.len());
     let enough = skipped.saturating_add(count);
-    for range in ranges {
-        let both = Condition::join(vec![filter.clone(), range], true);
-        let limit = if is_one {
-            format!("OFFSET {skipped} LIMIT {count}")
-        } else {
-            format!("LIMIT {enough}")
-        };
+    let ranges: Vec<Condition> = behind(table, order, place)
+        .into_iter()
+        .map(|range| Condition::join(vec![filter.clone(), range], true))
+        .collect();
+    let before: usize = ranges.iter().map(|range| range.params.len()).sum();
+    let number = |nth: usize| format!("${}::text::int8", before + nth);
+    let page = format!("OFFSET {} LIMIT {}", number(1), number(2));
+    let (limit, numbers) = if ranges.len() == 1 {
+        (page.clone(), vec![skipped, count])
+    } else {
+        (format!("LIMIT {}", number(3)), vec![skipped, count, enough])
+    };
+    let mut params = Vec::with_capacity(before + numbers.len());
+    let mut queries = Vec::with_capacity(ranges.len());
+    for both in ranges {
         queries.push(format!(
             "SELECT {columns} FROM {} AS t WHERE {} ORDER BY {} {limit}",
             table.sql_name,
@@ -217,10 +222,13 @@ pub fn select_behind(
         [] => format!("SELECT {columns} FROM {} AS t WHERE false", table.sql_name),
         [only] => only.clone(),
         _ => format!(
-            "SELECT * FROM (({})) AS u OFFSET {skipped} LIMIT {count}",
+            "SELECT * FROM (({})) AS u {page}",
             queries.join(") UNION ALL (")
         ),
     };
+    if !queries.is_empty() {
+        params.extend(numbers.iter().map(u64::to_string));
+    }
     Condition {
         sql,
         params,

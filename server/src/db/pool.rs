@@ -248,6 +248,8 @@ pub fn fixed_settings() -> String {
 fn session_settings(timeouts: &Timeouts) -> sqlx::AssertSqlSafe<String> {
     let mut sql = fixed_settings();
     sql.push_str(&timeouts.session_settings());
+    // A plan for one position in a view is no plan for another.
+    sql.push_str("SET plan_cache_mode = force_custom_plan;");
     let limits = [
         ("lock_timeout", LOCK_TIMEOUT),
         (

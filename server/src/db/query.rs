@@ -234,6 +234,13 @@ pub fn order_by(table: &TableDef, order: &[OrderColumn]) -> String {
     order.iter().map(column).collect::<Vec<_>>().join(", ")
 }
 
+/// The places of an order's columns, ascending: rows that hold nothing else have them in the table's order.
+pub fn order_by_columns(order: &[OrderColumn]) -> Vec<usize> {
+    let mut columns: Vec<usize> = order.iter().map(|by| by.column).collect();
+    columns.sort_unstable();
+    columns
+}
+
 /// `ORDER BY` of a view from its end.
 pub fn order_by_reversed(table: &TableDef, order: &[OrderColumn]) -> String {
     let reversed = |by: &OrderColumn| OrderColumn {

@@ -7,7 +7,7 @@ use view_index::{Fetched, OrderColumn, Origin, RowKey, Snapshot};
 
 use super::catalog::TableDef;
 use super::decode::{DecodeError, row_sql, rows_from_json};
-use super::keyset::{Place, select_behind};
+use super::keyset::{Place, is_uniform, select_behind};
 use super::query::{Condition, order_by, order_by_reversed};
 
 /// Why rows could not be fetched.
@@ -87,8 +87,8 @@ impl Source<'_> {
             row_sql(self.table, "r"),
             rows.sql
         );
-        // Not kept: a plan for one position is no plan for another.
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+        // Prepared once for all positions; connections plan it for each (`plan_cache_mode`).
+        let mut query = sqlx::query(AssertSqlSafe(sql));
         for param in &rows.params {
             query = query.bind(param);
         }
@@ -123,25 +123,12 @@ impl Source<'_> {
                 let place = Place::of(bound, order);
                 select_behind(table, filter, order, &place, "t.*", (0, count))
             }
-            // Skipping reads the index alone; only the rows wanted are read from the table.
             Origin::Behind { bound, skipped } => {
                 let place = Place::of(bound, order);
-                let names = table.key.iter().map(|&key| &table.columns[key].sql_name);
-                let keys: Vec<String> = names.clone().map(|name| format!("t.{name}")).collect();
-                let joined: Vec<String> =
-                    names.map(|name| format!("t.{name} = k.{name}")).collect();
-                let skip = (*skipped, count);
-                let found = select_behind(table, filter, order, &place, &keys.join(", "), skip);
-                Condition {
-                    sql: format!(
-                        "SELECT t.* FROM (SELECT * FROM ({}) AS f OFFSET 0) AS k JOIN {} AS t ON {} ORDER BY {}",
-                        found.sql,
-                        table.sql_name,
-                        joined.join(" AND "),
-                        order_by(table, order),
-                    ),
-                    params: found.params,
-                    ..Condition::default()
+                if is_uniform(table, order) {
+                    self.select_from_first(&place, *skipped, count)
+                } else {
+                    self.select_by_key(&place, *skipped, count)
                 }
             }
             Origin::End | Origin::Listed { .. } => Condition {
@@ -154,6 +141,66 @@ impl Source<'_> {
                 params: filter.params.clone(),
                 ..Condition::default()
             },
+        }
+    }
+
+    /// So many rows after so many skipped ones. Skipping reads the index alone; the first row wanted leads to the
+    /// others by one comparison.
+    fn select_from_first(&self, place: &Place, skipped: u64, count: u64) -> Condition {
+        let Self {
+            table,
+            filter,
+            order,
+        } = *self;
+        let list = |of: &str| {
+            let name = |by: &OrderColumn| format!("{of}.{}", table.columns[by.column].sql_name);
+            order.iter().map(name).collect::<Vec<_>>().join(", ")
+        };
+        let columns = list("t");
+        let mut found = select_behind(table, filter, order, place, &columns, (skipped, 1));
+        found.params.push(count.to_string());
+        let operator = if order.first().is_some_and(|by| by.descending) {
+            "<="
+        } else {
+            ">="
+        };
+        Condition {
+            sql: format!(
+                "SELECT t.* FROM ({first}) AS f CROSS JOIN LATERAL (SELECT t.* FROM {table} AS t \
+                 WHERE ({filter}) AND ({columns}) {operator} ({key}) ORDER BY {by} \
+                 LIMIT ${limit}::text::int8) AS t ORDER BY {by}",
+                first = found.sql,
+                table = table.sql_name,
+                filter = filter.sql,
+                key = list("f"),
+                by = order_by(table, order),
+                limit = found.params.len(),
+            ),
+            ..found
+        }
+    }
+
+    /// The same where no single comparison says what is behind a row: they are found by their keys.
+    fn select_by_key(&self, place: &Place, skipped: u64, count: u64) -> Condition {
+        let Self {
+            table,
+            filter,
+            order,
+        } = *self;
+        let names = table.key.iter().map(|&key| &table.columns[key].sql_name);
+        let keys: Vec<String> = names.clone().map(|name| format!("t.{name}")).collect();
+        let joined: Vec<String> = names.map(|name| format!("t.{name} = k.{name}")).collect();
+        let skip = (skipped, count);
+        let found = select_behind(table, filter, order, place, &keys.join(", "), skip);
+        Condition {
+            sql: format!(
+                "SELECT t.* FROM (SELECT * FROM ({}) AS f OFFSET 0) AS k JOIN {} AS t ON {} ORDER BY {}",
+                found.sql,
+                table.sql_name,
+                joined.join(" AND "),
+                order_by(table, order),
+            ),
+            ..found
         }
     }
 

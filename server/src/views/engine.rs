@@ -200,6 +200,11 @@ impl Engine {
         &self.indexer
     }
 
+    /// Memory that the divisions of all views take, in bytes.
+    pub fn division_bytes(&self) -> usize {
+        self.around.budget.bytes()
+    }
+
     /// For edits.
     pub fn pool(&self) -> &PgPool {
         &self.around.pool

@@ -215,6 +215,7 @@ impl Question {
                          {help}"
                     ))
                 }
+                Err(ChartError::TooSlow) => Failure::Timeout,
                 Err(ChartError::Fetch(FetchError::Decode(_))) => Failure::SchemaChanged,
                 Err(ChartError::Fetch(FetchError::Database(error))) => match failure(&error) {
                     Some(failure) => failure,
