@@ -251,7 +251,12 @@ impl View {
             changed |= refreshed != Refresh::Unchanged;
             match refreshed {
                 Refresh::Waiting | Refresh::Unchanged => {}
-                Refresh::Missing(range) => missing.push((range, shown.last_rows(index))),
+                Refresh::Missing(gap) => {
+                    // Who jumps waits for every row that is fetched; who scrolls holds rows meanwhile.
+                    let jumps = gap == shown.window.range(index);
+                    let margin = if jumps { 0 } else { FETCH_MARGIN };
+                    missing.push((gap, margin, shown.last_rows(index)));
+                }
                 Refresh::Update(update) => shown.client.send(ServerMsg::Update(*update)),
             }
         }
@@ -260,7 +265,7 @@ impl View {
         }
         let mut questions: Vec<Question> = missing
             .into_iter()
-            .filter_map(|(gap, last)| self.ask_for(&gap, last, mark))
+            .filter_map(|(gap, margin, last)| self.ask_for((&gap, margin), last, mark))
             .collect();
         questions.extend(self.ask_for_chart(mark));
         questions
@@ -288,8 +293,13 @@ impl View {
         self.question(first).into_iter().collect()
     }
 
-    /// The query for a gap; `last` asks for so many rows at the view's end.
-    fn ask_for(&mut self, gap: &Range<u64>, last: Option<u64>, mark: &Mark) -> Option<Question> {
+    /// The query for a gap and so many rows around it; `last` asks for so many rows at the view's end.
+    fn ask_for(
+        &mut self,
+        (gap, margin): (&Range<u64>, u64),
+        last: Option<u64>,
+        mark: &Mark,
+    ) -> Option<Question> {
         let index = self.index.as_ref()?;
         let need = match last {
             Some(count) => Some(Need::Rows {
@@ -297,7 +307,7 @@ impl View {
                 count: count + FETCH_MARGIN,
                 position: u64::MAX,
             }),
-            None => index.need(gap, FETCH_MARGIN),
+            None => index.need(gap, margin),
         };
         let waits = need
             .as_ref()
