@@ -1,8 +1,10 @@
-//! `rowcast-bench`: how long a commit takes to reach the screen, and what watching costs writers.
+//! `rowcast-bench`: how long a commit takes to reach the screen, what views cost, and what watching costs writers.
 
 mod latency;
 mod machine;
+mod socket;
 mod stage;
+mod views;
 mod writers;
 
 use clap::{Parser, Subcommand};
@@ -20,6 +22,8 @@ struct Arguments {
 enum Command {
     /// How long after its commit a change is applied in the clients that show the row.
     Latency(latency::Options),
+    /// What opening, jumping in and keeping views costs, beside what PostgreSQL takes for the same.
+    Views(views::Options),
     /// What watching a table costs those who write it.
     Writers(writers::Options),
 }
@@ -30,6 +34,7 @@ async fn main() -> anyhow::Result<()> {
     let measured = async {
         match command {
             Command::Latency(options) => latency::run(options).await,
+            Command::Views(options) => views::run(options).await,
             Command::Writers(options) => writers::run(options).await,
         }
     };

@@ -6,21 +6,13 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use client_egui::model::{RowEntry, WindowCache};
-use futures_util::{SinkExt, StreamExt};
-use protocol::{
-    Ack, ClientMsg, Encoding, MoveWindow, OpenWindow, RowOp, ServerMsg, Update, Value, Version,
-};
-use tokio::net::TcpStream;
+use protocol::{Ack, ClientMsg, MoveWindow, OpenWindow, RowOp, ServerMsg, Update, Value, Version};
 use tokio::sync::mpsc;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::{ClientRequestBuilder, IntoClientRequest};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 use view_index::Snapshot;
 
 use super::ledger::{Ledger, Seen};
 use super::scenario::{NUMBER_COLUMN, WINDOW_ROWS, WindowPlan};
-
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+use crate::socket::Socket;
 
 /// What came over all sockets.
 #[derive(Debug, Default)]
@@ -93,10 +85,7 @@ impl Client {
         traffic: Arc<Traffic>,
         ready: mpsc::Sender<()>,
     ) -> anyhow::Result<Self> {
-        let request = ClientRequestBuilder::new(url.parse()?)
-            .with_sub_protocol(Encoding::Binary.subprotocol())
-            .into_client_request()?;
-        let (socket, _response) = connect_async_with_config(request, None, true).await?;
+        let socket = Socket::connect(url).await?;
         let window = |(plan, shown)| Window {
             plan,
             cache: WindowCache::default(),
@@ -124,7 +113,7 @@ impl Client {
                 resume: None,
                 allow_expensive: true,
             };
-            client.send(&ClientMsg::Open(open)).await?;
+            client.socket.send(&ClientMsg::Open(open)).await?;
         }
         Ok(client)
     }
@@ -132,15 +121,8 @@ impl Client {
     /// Applies updates until the task is aborted or something fails.
     pub(super) async fn run(mut self) -> anyhow::Result<()> {
         loop {
-            let frame = self
-                .socket
-                .next()
-                .await
-                .context("the server closed a socket")??;
-            let Message::Binary(bytes) = frame else {
-                continue;
-            };
-            match Encoding::Binary.decode::<ServerMsg>(&bytes)? {
+            let (message, bytes) = self.socket.receive().await?;
+            match message {
                 ServerMsg::Opened(opened) => {
                     let window = self.windows.get_mut(usize::try_from(opened.window)?);
                     window
@@ -148,7 +130,7 @@ impl Client {
                         .cache
                         .set_schema(opened.schema);
                 }
-                ServerMsg::Update(update) => self.update(update, bytes.len()).await?,
+                ServerMsg::Update(update) => self.update(update, bytes).await?,
                 ServerMsg::Error(error) => bail!("the server refused: {}", error.message),
                 _ => {}
             }
@@ -159,9 +141,9 @@ impl Client {
         let (id, version) = (update.window, update.to.clone());
         let window = self.windows.get_mut(usize::try_from(id)?);
         let taken = window.context("an unknown window")?.take(update)?;
-        self.send(&ClientMsg::Ack(taken.ack)).await?;
+        self.socket.send(&ClientMsg::Ack(taken.ack)).await?;
         if let Some(moved) = taken.moved {
-            self.send(&ClientMsg::Move(moved)).await?;
+            self.socket.send(&ClientMsg::Move(moved)).await?;
         }
         if taken.became_ready {
             let told = self.ready.send(()).await;
@@ -188,11 +170,6 @@ impl Client {
             self.ledger.seen(touched.row, touched.before, &seen, at);
         }
         Ok(())
-    }
-
-    async fn send(&mut self, message: &ClientMsg) -> anyhow::Result<()> {
-        let bytes = Encoding::Binary.encode(message)?;
-        Ok(self.socket.send(Message::binary(bytes)).await?)
     }
 }
 

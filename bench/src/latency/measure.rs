@@ -16,7 +16,7 @@ use super::audience::Audience;
 use super::client::{Shown, with_shown};
 use super::ledger::{Ledger, Seen, Summary};
 use super::writer::{Kind, Write, Writers, pace};
-use crate::machine::{Load, Meter};
+use crate::machine::Load;
 use crate::stage::{RAW_ROWS, Stage};
 
 /// How long the last changes may take to arrive.
@@ -102,15 +102,14 @@ pub(super) async fn rowcast(
         [&traffic.updates, &traffic.bytes, &traffic.resets]
             .map(|counter| counter.load(Ordering::Relaxed))
     };
-    let meter = |stage: &Stage| Meter::read(stage.server_pid(), stage.postgres_pid());
-    let (meter_before, before) = (meter(stage), counters());
+    let (meter_before, before) = (stage.meter(), counters());
     let choose = chooser(audience.shown.clone(), seed);
     let counted = pace
-        .make(&stage.database_url, &audience.ledger, choose)
+        .make(&stage.postgres.database_url, &audience.ledger, choose)
         .await?;
-    let (meter_after, after) = (meter(stage), counters());
+    let (meter_after, after) = (stage.meter(), counters());
     let stale_rows = settle(audience).await?;
-    stage.check()?;
+    stage.server.check()?;
     audience.check()?;
     let per_second = |at: usize| (after[at] - before[at]) as f64 / pace.total().as_secs_f64();
     Ok(Measured {
@@ -165,7 +164,8 @@ async fn settle(audience: &mut Audience) -> anyhow::Result<usize> {
 /// connection.
 pub(super) async fn raw(stage: &mut Stage, pace: Pace) -> anyhow::Result<Measured> {
     let ledger = Arc::new(Ledger::default());
-    let (client, mut connection) = tokio_postgres::connect(&stage.database_url, NoTls).await?;
+    let (client, mut connection) =
+        tokio_postgres::connect(&stage.postgres.database_url, NoTls).await?;
     let heard = ledger.clone();
     let first_number = pace.first_number;
     let listening = tokio::spawn(async move {
@@ -180,15 +180,16 @@ pub(super) async fn raw(stage: &mut Stage, pace: Pace) -> anyhow::Result<Measure
         anyhow::Ok(())
     });
     client.batch_execute("LISTEN bench_raw").await?;
-    let meter = |stage: &Stage| Meter::read(stage.server_pid(), stage.postgres_pid());
-    let meter_before = meter(stage);
+    let meter_before = stage.meter();
     let mut nth = 0;
     let next = move || {
         nth += 1;
         Ok(((nth - 1) % RAW_ROWS, Kind::Notify))
     };
-    let counted = pace.make(&stage.database_url, &ledger, next).await?;
-    let meter_after = meter(stage);
+    let counted = pace
+        .make(&stage.postgres.database_url, &ledger, next)
+        .await?;
+    let meter_after = stage.meter();
     // What this connection was notified of is sent before its next answer.
     client.simple_query("SELECT 1").await?;
     drop(client);

@@ -24,7 +24,7 @@ use self::measure::Pace;
 use self::report::{Conditions, Report};
 use self::scenario::{Values, WINDOW_ROWS};
 use crate::machine::Machine;
-use crate::stage::{Setting, Stage};
+use crate::stage::{Setting, Stage, server_program};
 
 /// Greater than any number that a row begins with.
 const FIRST_NUMBER: i64 = 1_000_000;
@@ -81,7 +81,7 @@ impl Options {
             kind: "conditions",
             rowcast_version: env!("CARGO_PKG_VERSION"),
             machine: Machine::read(),
-            postgres_version: stage.postgres_version.clone(),
+            postgres_version: stage.postgres.version.clone(),
             durable: !self.no_fsync,
             products: self.products,
             rows_per_window: WINDOW_ROWS,
@@ -95,10 +95,7 @@ impl Options {
 
 /// Measures, and prints the table.
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
-    let server = match &options.server {
-        Some(server) => server.clone(),
-        None => std::env::current_exe()?.with_file_name("rowcast"),
-    };
+    let server = server_program(options.server.as_ref())?;
     let (products, durable) = (options.products, !options.no_fsync);
     let mut stage = Stage::set(&Setting {
         products,
@@ -122,11 +119,11 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         let measured = measure::raw(&mut stage, next_pace(rate)?).await?;
         report.add("raw", rate, 0, &measured)?;
     }
-    let values = Values::read(&stage.client).await?;
+    let values = Values::read(&stage.postgres.client).await?;
     for &windows in &options.windows {
         say(&format!("opening {windows} windows"))?;
         let mut audience =
-            Audience::gather(&stage.socket_url, &values, windows, options.seed).await?;
+            Audience::gather(&stage.server.socket_url, &values, windows, options.seed).await?;
         for &rate in &options.rates {
             say(&format!("{rate} changes/s, {windows} windows"))?;
             let pace = next_pace(rate)?;

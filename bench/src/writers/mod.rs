@@ -14,8 +14,8 @@ use anyhow::Context;
 use self::pgbench::{Pgbench, Protocol};
 use self::report::{Conditions, Report, Round};
 use self::workload::Workload;
-use crate::machine::{Machine, Meter};
-use crate::stage::{Setting, Stage};
+use crate::machine::Machine;
+use crate::stage::{Setting, Stage, server_program};
 
 /// What to measure.
 #[derive(Clone, Debug, clap::Args)]
@@ -57,10 +57,7 @@ pub(crate) struct Options {
 
 /// Measures, and prints the table.
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
-    let server = match &options.server {
-        Some(server) => server.clone(),
-        None => std::env::current_exe()?.with_file_name("rowcast"),
-    };
+    let server = server_program(options.server.as_ref())?;
     let create = |path: &PathBuf| {
         File::create(path).with_context(|| format!("cannot write {}", path.display()))
     };
@@ -72,15 +69,19 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
             server: server.clone(),
         })
         .await?;
-        stage.client.batch_execute(workload::TABLES).await?;
+        stage
+            .postgres
+            .client
+            .batch_execute(workload::TABLES)
+            .await?;
         if options.workloads.contains(&Workload::Tpcb) {
-            pgbench::initialize(stage.programs(), &stage.database_url).await?;
+            pgbench::initialize(stage.postgres.programs(), &stage.postgres.database_url).await?;
         }
         report.begin(&Conditions {
             kind: "conditions",
             rowcast_version: env!("CARGO_PKG_VERSION"),
             machine: Machine::read(),
-            postgres_version: stage.postgres_version.clone(),
+            postgres_version: stage.postgres.version.clone(),
             durable,
             protocol: options.protocol,
             products: options.products,
@@ -111,8 +112,8 @@ async fn measure(
         options.rounds
     )?;
     let pgbench = Pgbench {
-        program: pgbench::program(stage.programs()),
-        database_url: stage.database_url.clone(),
+        program: pgbench::program(stage.postgres.programs()),
+        database_url: stage.postgres.database_url.clone(),
         script: workload.script(),
         protocol: options.protocol,
         clients,
@@ -126,10 +127,10 @@ async fn measure(
         let mut round = Round::default();
         for watched in [nth % 2 == 1, nth % 2 == 0] {
             set_watched(stage, workload, watched).await?;
-            let before = Meter::read(stage.server_pid(), stage.postgres_pid());
+            let before = stage.meter();
             let rate = pgbench.run().await?;
-            let load = Meter::read(stage.server_pid(), stage.postgres_pid()).since(&before);
-            stage.check()?;
+            let load = stage.meter().since(&before);
+            stage.server.check()?;
             *round.side(watched) = report::Side { rate, load };
         }
         rounds.push(round);
@@ -144,7 +145,7 @@ async fn set_watched(stage: &Stage, workload: Workload, watched: bool) -> anyhow
     let function = if watched { "watch" } else { "unwatch" };
     for table in workload.tables() {
         let statement = format!("SELECT rowcast.{function}('{table}')");
-        stage.client.batch_execute(&statement).await?;
+        stage.postgres.client.batch_execute(&statement).await?;
     }
     let emptied = [
         "SELECT rowcast.prune(pg_current_snapshot())",
@@ -155,7 +156,7 @@ async fn set_watched(stage: &Stage, workload: Workload, watched: bool) -> anyhow
         .chain(workload.restore())
         .chain(&["CHECKPOINT"])
     {
-        stage.client.batch_execute(statement).await?;
+        stage.postgres.client.batch_execute(statement).await?;
     }
     Ok(())
 }
