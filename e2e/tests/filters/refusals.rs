@@ -55,7 +55,7 @@ async fn an_operator_that_does_not_fit_is_refused_with_those_that_do() {
         ("name", [&compared[..], &of_text].concat()),
         ("made", [&compared[..], &of_text, &relative].concat()),
         ("tags", [&compared[..], &of_text, &arrays].concat()),
-        ("doc", [&of_text[..], &json].concat()),
+        ("doc", [&compared[..], &of_text, &json].concat()),
         ("raw", of_text.to_vec()),
         ("place", of_text.to_vec()),
         ("amount", [&compared[..], &of_text].concat()),
