@@ -198,3 +198,29 @@ async fn too_many_groups_are_refused() {
     viewer.socket.expect("a refusal", is_refused).await;
     server.stop().await;
 }
+
+/// Too large is too large even if rows of groups that were not counted any more change meanwhile.
+#[tokio::test]
+async fn too_many_groups_are_refused_while_they_change() {
+    let (database, server) = started().await;
+    database
+        .execute("INSERT INTO items (id, name) SELECT n, 'name ' || n FROM generate_series(100, 30000) AS n")
+        .await;
+    let client = database.connect().await;
+    let writer = tokio::spawn(async move {
+        let sql = "UPDATE items SET name = name || '.' WHERE id % 100 = $1";
+        for n in (0..100).cycle() {
+            client.execute(sql, &[&n]).await.unwrap();
+        }
+    });
+    let mut socket = e2e::RawSocket::connect(&server.socket_url()).await;
+    let asked = r#"{"summarize":{"summary":1,"view":{"table":"items"},"by":[{"column":"name"}],"count":5}}"#;
+    socket.send_text(asked).await;
+    let is_refused = |message: &ServerMsg| matches!(message, ServerMsg::SummaryRefused(_));
+    match socket.expect("a refusal", is_refused).await {
+        ServerMsg::SummaryRefused(refused) => assert_eq!(refused.code, ErrorCode::TooManyGroups),
+        other => panic!("{other:?}"),
+    }
+    writer.abort();
+    server.stop().await;
+}

@@ -18,7 +18,7 @@ use view_index::summary::{ShownGroups, SummaryIndex};
 use view_index::{OrderColumn, Ranks, Snapshot, TableChanges, Verdicts};
 
 use self::plan::SummaryPlan;
-use self::query::{Answer, Questions, Reply, SummaryNumber};
+use self::query::{Answer, Found, Questions, Reply, SummaryNumber};
 pub use self::summary::ClientSummary;
 use self::summary::Summary;
 use crate::db::catalog::TableDef;
@@ -116,11 +116,7 @@ impl Summaries {
             let most = summary.plan.groups_max();
             held += groups;
             if groups > most {
-                let message = format!(
-                    "the summary has more than {most} groups; group by fewer columns, use buckets, \
-                     or filter"
-                );
-                summary.refuse(ErrorCode::TooManyGroups, &message);
+                summary.refuse_as_too_large();
                 held -= groups;
             } else if held > GROUPS_PER_TABLE_MAX {
                 let message = format!(
@@ -370,6 +366,11 @@ impl Summaries {
         let Some(summary) = held.filter(|held| held.life == reply.life) else {
             return;
         };
+        // No more groups than that were asked for: changes of the others could not be applied.
+        if matches!(&reply.found, Found::Groups(groups) if groups.len() > summary.plan.groups_max())
+        {
+            return summary.refuse_as_too_large();
+        }
         match summary.settle(reply, changes, verdicts, ranks, seen) {
             Ok(()) => summary.tell(table),
             Err(error) => {

@@ -114,6 +114,15 @@ impl Summary {
         self.unused_since = Some(Instant::now());
     }
 
+    /// Ends it because of its many groups.
+    pub(super) fn refuse_as_too_large(&mut self) {
+        let most = self.plan.groups_max();
+        let message = format!(
+            "the summary has more than {most} groups; group by fewer columns, use buckets, or filter"
+        );
+        self.refuse(ErrorCode::TooManyGroups, &message);
+    }
+
     /// What must be asked now.
     pub(super) fn question(&self, summary: SummaryNumber) -> Option<Question> {
         let asked = match &self.index {
