@@ -75,7 +75,7 @@ pub fn key_from_json(table: &TableDef, json: &str) -> Result<RowKey, DecodeError
 
 /// Reads an image of the change log. What it does not tell counts as left out, and what depends on it is asked
 /// of the table: values of types that do not read back what `to_json` wrote, and nulls in a `json` column that may
-/// be `NULL`, unless [`Image`] says which of the two they are.
+/// be `NULL`, unless `Image` says which of the two they are.
 ///
 /// # Errors
 /// See [`row_from_json`].

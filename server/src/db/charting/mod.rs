@@ -1,5 +1,5 @@
-//! Reading a view once, to divide it into blocks and count them: [`walking`] along an index that serves it, or
-//! [`listing`] its keys.
+//! Reading a view once, to divide it into blocks and count them: `walking` along an index that serves it, or
+//! `listing` its keys.
 
 mod listing;
 mod walking;
