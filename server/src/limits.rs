@@ -70,8 +70,8 @@ pub const COUNTED_AT_ONCE_MAX: u64 = 20_000;
 pub const LISTED_SHARE: u64 = 4;
 /// Bytes that a remembered key takes which is not one integer, near enough.
 pub const LISTED_KEY_BYTES: u64 = 120;
-/// Blocks passed by a walk along an index in one question.
-pub const WALKED_BLOCKS: u64 = 64;
+/// Blocks passed by a walk along an index in one question: some tens of milliseconds, if the index is in memory.
+pub const WALKED_BLOCKS: u64 = 256;
 /// Memory for all views' divisions, in MiB, unless told otherwise; above it the views unused for longest forget
 /// theirs.
 pub const VIEW_MEMORY_MIB: u32 = 1_024;

@@ -39,7 +39,7 @@ impl Walk<'_> {
             size = self.sizes.listed,
             text = order_sql(self.source, "t"),
             columns = order_columns(self.source, "s"),
-            inner = self.columns,
+            inner = order_columns(self.source, "t"),
             order = order_by(table, self.source.order),
             table = table.sql_name,
             filter = all.sql,

@@ -107,8 +107,6 @@ struct Walk<'a> {
     /// Bytes of keys that may be remembered.
     listed_max: u64,
     counted: &'a AtomicU64,
-    /// `SELECT` list of the order's columns, in the table's order.
-    columns: String,
 }
 
 /// Divides the rows of a view from one bound up to another into blocks, in one transaction; where no index serves
@@ -138,7 +136,6 @@ pub async fn chart<R>(
         sizes,
         listed_max,
         counted,
-        columns: order_columns(source, "t"),
     };
     let mut guard = Cancelling::new(pool).await?;
     let Some(connection) = guard.connection.as_mut() else {
@@ -175,15 +172,12 @@ impl Walk<'_> {
         connection: &mut PoolConnection<Postgres>,
         make_room: impl AsyncFnOnce(u64) -> R,
     ) -> Result<Charted<R>, ChartError> {
-        let mut transaction = connection.begin().await?;
-        let settings = format!(
-            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off; \
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off; \
              SET LOCAL cursor_tuple_fraction = 1; {}",
             QueryClass::Count.set_local()
         );
-        sqlx::raw_sql(AssertSqlSafe(settings))
-            .execute(&mut *transaction)
-            .await?;
+        let mut transaction = connection.begin_with(AssertSqlSafe(begin)).await?;
         let began = Instant::now();
         // The limit is one of each statement; a walk consists of many.
         let state = "SELECT pg_current_snapshot()::text, \

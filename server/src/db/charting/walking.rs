@@ -14,8 +14,8 @@ use view_index::ChartBlock;
 
 use super::{ChartError, Walk, bound, order_sql};
 use crate::db::decode::row_from_json;
-use crate::db::keyset::select_behind;
-use crate::db::query::order_by_columns;
+use crate::db::keyset::{Place, before, select_behind};
+use crate::db::query::{Condition, order_by};
 use crate::db::rows::{FetchError, Source};
 use crate::limits::WALKED_BLOCKS;
 
@@ -29,7 +29,7 @@ const SETTINGS: &str = "SET LOCAL enable_sort = off; SET LOCAL enable_seqscan = 
 /// The first rows of the blocks passed so far.
 #[derive(Default)]
 struct Passed {
-    /// Of each, the texts of the order's columns, in the table's order.
+    /// Of each, the texts of the order's columns, in the order's sequence.
     firsts: Vec<Vec<Option<String>>>,
     /// How many rows each has.
     counts: Vec<u64>,
@@ -44,13 +44,7 @@ impl Walk<'_> {
         deadline: Option<Instant>,
     ) -> Result<Vec<ChartBlock>, ChartError> {
         sqlx::raw_sql(SETTINGS).execute(&mut *connection).await?;
-        let Source { table, order, .. } = self.source;
-        let rows = (0, ALL_ROWS);
-        let all = select_behind(table, &self.filter, order, &self.start, &self.columns, rows);
-        let declare = format!("DECLARE walk NO SCROLL CURSOR FOR {}", all.sql);
-        bound(&declare, &all.params)
-            .execute(&mut *connection)
-            .await?;
+        let mut start = self.set_out(connection).await?;
         let size = self.sizes.counted;
         let blocks = (expected / size + 1).min(WALKED_BLOCKS);
         let step = format!("FETCH 1 FROM walk; MOVE {} FROM walk;", size - 1);
@@ -58,7 +52,8 @@ impl Walk<'_> {
         let mut passed = Passed::default();
         loop {
             let before = passed.rows();
-            self.pass(connection, &steps, &mut passed).await?;
+            self.pass(connection, start + &steps, &mut passed).await?;
+            start = String::new();
             let walked = passed.rows() - before;
             self.counted.fetch_add(walked, Ordering::Relaxed);
             if walked < blocks * size {
@@ -68,20 +63,87 @@ impl Walk<'_> {
                 return Err(ChartError::TooSlow);
             }
         }
-        sqlx::raw_sql("CLOSE walk")
+        self.blocks(connection, passed).await
+    }
+
+    /// Opens the cursor; what it answers moves it to the start.
+    ///
+    /// Behind a condition that says where to start, PostgreSQL compares every row passed with it, at about the cost
+    /// of the walk itself. So the few rows that stand before a start near the top are counted and passed instead.
+    async fn set_out(&self, connection: &mut sqlx::PgConnection) -> Result<String, ChartError> {
+        let Source { table, order, .. } = self.source;
+        let before = self.rows_before(connection).await?;
+        let columns = self.walked_columns();
+        let all = match before {
+            // Without `LIMIT`, through which PostgreSQL would hand every row.
+            Some(_) => Condition {
+                sql: format!(
+                    "SELECT {columns} FROM {} AS t WHERE {} ORDER BY {}",
+                    table.sql_name,
+                    self.filter.sql,
+                    order_by(table, order)
+                ),
+                ..self.filter.clone()
+            },
+            None => {
+                let rows = (0, ALL_ROWS);
+                select_behind(table, &self.filter, order, &self.start, &columns, rows)
+            }
+        };
+        let declare = format!("DECLARE walk NO SCROLL CURSOR FOR {}", all.sql);
+        bound(&declare, &all.params)
             .execute(&mut *connection)
             .await?;
-        self.blocks(connection, passed).await
+        Ok(match before {
+            None | Some(0) => String::new(),
+            Some(before) => format!("MOVE {before} FROM walk;"),
+        })
+    }
+
+    /// The order's columns in the order's own sequence, as its index has them: PostgreSQL then hands its entries on
+    /// as they are.
+    fn walked_columns(&self) -> String {
+        let Source { table, order, .. } = self.source;
+        let names = order.iter().map(|by| &table.columns[by.column].sql_name);
+        let names: Vec<String> = names.map(|name| format!("t.{name}")).collect();
+        names.join(", ")
+    }
+
+    /// How many rows stand before the start, unless they are more than a block's.
+    async fn rows_before(
+        &self,
+        connection: &mut sqlx::PgConnection,
+    ) -> Result<Option<u64>, ChartError> {
+        if self.start == Place::Start {
+            return Ok(Some(0));
+        }
+        let Source { table, order, .. } = self.source;
+        let few = self.sizes.counted;
+        let is_before = before(table, order, &self.start);
+        let sql = format!(
+            "SELECT count(*) FILTER (WHERE {is_before}) FROM (SELECT {columns} FROM {table} AS t \
+             WHERE {filter} ORDER BY {order} LIMIT {limit}) AS t",
+            is_before = is_before.renumbered(self.filter.params.len()),
+            columns = self.walked_columns(),
+            table = table.sql_name,
+            filter = self.filter.sql,
+            order = order_by(table, order),
+            limit = few + 1,
+        );
+        let params = [self.filter.params.as_slice(), &is_before.params].concat();
+        let row = bound(&sql, &params).fetch_one(connection).await?;
+        let count = row.try_get::<i64, _>(0)?.cast_unsigned();
+        Ok((count <= few).then_some(count))
     }
 
     /// Steps on from block to block.
     async fn pass(
         &self,
         connection: &mut sqlx::PgConnection,
-        steps: &str,
+        steps: String,
         passed: &mut Passed,
     ) -> Result<(), ChartError> {
-        let mut answers = sqlx::raw_sql(AssertSqlSafe(steps.to_owned())).fetch_many(connection);
+        let mut answers = sqlx::raw_sql(AssertSqlSafe(steps)).fetch_many(connection);
         while let Some(answer) = answers.try_next().await? {
             match answer {
                 Either::Right(first) => {
@@ -106,13 +168,17 @@ impl Walk<'_> {
         passed: Passed,
     ) -> Result<Vec<ChartBlock>, ChartError> {
         let table = self.source.table;
-        let columns = order_by_columns(self.source.order);
-        let names: Vec<String> = (0..columns.len()).map(|nth| format!("c{nth}")).collect();
+        let mut columns: Vec<(usize, String)> = (self.source.order.iter().enumerate())
+            .map(|(nth, by)| (by.column, format!("c{nth}")))
+            .collect();
+        let names: Vec<String> = columns.iter().map(|(_, name)| name.clone()).collect();
         let lists: Vec<String> = (1..=columns.len())
             .map(|nth| format!("${nth}::text[]"))
             .collect();
-        let typed = columns.iter().zip(&names).map(|(&column, name)| {
-            let def = &table.columns[column];
+        // Rows that hold nothing else have them in the table's order.
+        columns.sort_unstable();
+        let typed = columns.iter().map(|(column, name)| {
+            let def = &table.columns[*column];
             format!("u.{name}::{} AS {}", def.sql_type, def.sql_name)
         });
         let sql = format!(
