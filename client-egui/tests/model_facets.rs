@@ -5,8 +5,8 @@
 mod model_support;
 
 use client_egui::model::{
-    ValueRange, filter_from_input, filter_of_group, filter_of_range, filter_of_values,
-    range_in_filter, values_in_filter,
+    FacetKind, ValueRange, facet_kind, filter_from_input, filter_of_group, filter_of_range,
+    filter_of_values, range_in_filter, values_in_filter,
 };
 use model_support::column;
 use proptest::prelude::*;
@@ -67,6 +67,12 @@ fn values_of_other_types_read_back() {
         (ColumnKind::Bool, "boolean", Value::Bool(false)),
         (ColumnKind::Numeric, "numeric(12,2)", Value::text("19.90")),
         (ColumnKind::Date, "date", Value::text("2026-11-21")),
+        (
+            ColumnKind::Json,
+            "jsonb",
+            Value::text(r#"{"a|b": "\\\\", "c": [1, 2]}"#),
+        ),
+        (ColumnKind::Json, "jsonb", Value::text("\"null\"")),
     ];
     for (kind, type_name, value) in cases {
         let column = column("c", kind, type_name);
@@ -74,6 +80,17 @@ fn values_of_other_types_read_back() {
         let text = filter_of_values(&values);
         assert_eq!(values_in_filter(&column, &text), values, "{text}");
     }
+}
+
+#[test]
+fn what_has_an_order_is_offered() {
+    let mut jsonb = column("c", ColumnKind::Json, "jsonb");
+    jsonb.sortable = true;
+    assert_eq!(facet_kind(&jsonb), Some(FacetKind::Values));
+    let mut json = column("c", ColumnKind::Json, "json");
+    json.sortable = false;
+    assert_eq!(facet_kind(&json), None);
+    assert_eq!(facet_kind(&column("c", ColumnKind::Array, "text[]")), None);
 }
 
 #[test]

@@ -82,3 +82,48 @@ fn groups_are_ordered_by_their_headers_and_have_totals() {
     let names = groups(&screen);
     assert!(names[0].contains("sum of stock_quantity"), "{names:?}");
 }
+
+#[test]
+fn an_address_opens_groups_and_orders_them() {
+    let address = "table=products&total.stock_quantity=sum&group=category\
+                   &groupsort=-total.stock_quantity&open=Garden&open=No%20such";
+    let mut screen = show(products(100), address);
+    wait_for(&mut screen, "the rows", |screen| {
+        find_cell(screen, 0, "id").is_some()
+    });
+    let asked = screen.state().backend().summaries.last().cloned();
+    let order = asked.expect("a summary").order[0].clone();
+    assert_eq!((order.by, order.descending), (GroupTerm::Value(1), true));
+    // There is no such group, and so it is not kept open.
+    let settled = "table=products&total.stock_quantity=sum&group=category\
+                   &groupsort=-total.stock_quantity&open=Garden";
+    wait_for(&mut screen, "the open group", |screen| {
+        screen.state().address().to_string() == settled
+    });
+    screen.get_by_label_contains("Garden, ").click();
+    screen
+        .get_by_role_and_label(Role::ColumnHeader, "rows")
+        .click();
+    screen.run_steps(4);
+    assert_eq!(
+        screen.state().address().to_string(),
+        "table=products&total.stock_quantity=sum&group=category&groupsort=-rows"
+    );
+}
+
+#[test]
+fn an_order_by_a_total_outlives_another_total() {
+    let address = "table=products&total.stock_quantity=sum&group=category\
+                   &groupsort=-total.stock_quantity";
+    let mut screen = show(products(100), address);
+    screen.get_by_label("By category");
+    let table = screen.state_mut();
+    table.go_to_address(client_egui::app::ViewAddress::parse(&format!(
+        "{address}&total.price=avg"
+    )));
+    screen.run_steps(4);
+    let asked = screen.state().backend().summaries.last().cloned();
+    let order = asked.expect("a summary").order[0].clone();
+    // The average of the price comes before it now.
+    assert_eq!(order.by, GroupTerm::Value(2));
+}

@@ -1,9 +1,9 @@
 //! What the person asked for.
 
 use egui::ThemePreference;
-use protocol::{AggregateOp, GroupTerm, Value};
+use protocol::{AggregateOp, Value};
 
-use super::ExportFormat;
+use super::{ExportFormat, GroupSortBy};
 use crate::model::{EditId, NoticeId, WindowId};
 use crate::net::DownloadId;
 
@@ -43,7 +43,7 @@ pub enum Command {
     /// Group the rows by these columns; by none to show them one by one.
     GroupBy(Vec<String>),
     /// The next order of the groups by one of their columns.
-    OrderGroups(GroupTerm),
+    OrderGroups(GroupSortBy),
     /// Show a group's rows, or hide them.
     ToggleGroup {
         /// The group's key.
@@ -58,6 +58,22 @@ pub enum Command {
         /// The largest first.
         descending: bool,
     },
+    /// Show a column, or hide it.
+    ShowColumn {
+        /// The column's name.
+        column: String,
+        /// Whether it is to be shown.
+        is_shown: bool,
+    },
+    /// Move a column.
+    MoveColumn {
+        /// The column's name.
+        column: String,
+        /// The column in front of which it is to be; behind all others without one.
+        before: Option<String>,
+    },
+    /// Show all columns, as the table has them.
+    ResetColumns,
     /// Remove the filters of all columns.
     ClearFilters,
     /// Show the table in its key's order.

@@ -1,11 +1,14 @@
 //! The groups of the table on the screen, and which of them are open.
 
-use protocol::{Filter, GroupOrder, GroupTerm, ViewSpec};
+use protocol::{Filter, Value, ViewSpec};
 use web_time::Instant;
 
 use super::table_summaries::{self, ShownSummary};
+use super::{GroupSort, GroupSortBy};
 use crate::grid::GridState;
-use crate::model::{Model, Summary, SummarySpec, WindowId, filter_of_group};
+use crate::model::{
+    GroupTexts, Model, Summary, SummarySpec, WindowId, filter_of_group, group_key, group_texts,
+};
 
 /// How many groups are asked for before the size of the screen is known.
 const FIRST_GROUPS: u32 = 64;
@@ -23,15 +26,17 @@ pub struct Grouping {
     /// The columns that the rows are grouped by.
     pub by: Vec<String>,
     /// What the groups are ordered by; by their keys without it.
-    pub order: Option<GroupOrder>,
+    pub sort: Option<GroupSort>,
     /// The groups whose rows are shown.
     pub open: Vec<OpenGroup>,
+    /// Groups to open as soon as it is known what their keys hold.
+    wanted: Vec<GroupTexts>,
     /// How far the groups are scrolled, in points.
     pub(crate) offset: f32,
     /// How far they are to be scrolled on, so that what is being read stays in place.
     pub(crate) shift: f32,
     /// The topmost group on the screen, and where it was.
-    pub(crate) anchor: Option<(Vec<protocol::Value>, u64)>,
+    pub(crate) anchor: Option<(Vec<Value>, u64)>,
     /// The groups on the screen.
     pub(crate) visible: std::ops::Range<u64>,
     summary: ShownSummary,
@@ -41,21 +46,31 @@ pub struct Grouping {
 #[derive(Debug)]
 pub struct OpenGroup {
     /// Its key.
-    pub key: Vec<protocol::Value>,
+    pub key: Vec<Value>,
+    /// What names it, whatever the bounds of its ranges are.
+    texts: GroupTexts,
     /// The window on its rows.
     pub window: WindowId,
     /// Where its grid is.
     pub grid: GridState,
     /// Where it is among the groups, as last known.
-    pub position: u64,
+    pub position: Option<u64>,
+}
+
+impl OpenGroup {
+    /// Whether it is known to be at this position among the groups.
+    pub(crate) fn is_at(&self, position: u64) -> bool {
+        self.position == Some(position)
+    }
 }
 
 impl Grouping {
-    pub(super) fn new(by: Vec<String>) -> Self {
+    pub(super) fn new(by: Vec<String>, sort: Option<GroupSort>, open: Vec<GroupTexts>) -> Self {
         Self {
             by,
-            order: None,
+            sort,
             open: Vec::new(),
+            wanted: open,
             offset: 0.0,
             shift: 0.0,
             anchor: None,
@@ -69,27 +84,22 @@ impl Grouping {
         self.summary.of(model)
     }
 
-    /// The order that a click on a header leads to: as it comes (`descending` first), reversed, none.
-    pub(super) fn cycle_order(&mut self, by: GroupTerm) {
-        let largest_first = matches!(by, GroupTerm::Value(_));
-        let now = self.order.as_ref().filter(|order| order.by == by);
-        self.order = match now.map(|order| order.descending) {
-            None => Some(largest_first),
-            Some(descending) if descending == largest_first => Some(!largest_first),
-            Some(_) => None,
-        }
-        .map(|descending| GroupOrder {
-            by,
-            descending,
-            nulls: None,
-        });
+    /// What names the groups whose rows are shown, or are to be.
+    pub(super) fn open_texts(&self) -> Vec<GroupTexts> {
+        let open = self.open.iter().map(|open| &open.texts);
+        open.chain(&self.wanted).cloned().collect()
+    }
+
+    /// The next order of the groups by one of their columns.
+    pub(super) fn cycle_sort(&mut self, by: GroupSortBy) {
+        self.sort = GroupSort::next(self.sort.as_ref(), by);
     }
 
     /// Opens a group, or closes it.
     pub(super) fn toggle(
         &mut self,
         model: &mut Model,
-        key: Vec<protocol::Value>,
+        key: Vec<Value>,
         position: u64,
         rows: &ViewSpec,
     ) {
@@ -97,7 +107,13 @@ impl Grouping {
             let closed = self.open.remove(place);
             return model.close(closed.window);
         }
-        let Some(view) = self.view_of(model, &key, rows) else {
+        self.open(model, key, Some(position), rows);
+    }
+
+    fn open(&mut self, model: &mut Model, key: Vec<Value>, position: Option<u64>, rows: &ViewSpec) {
+        let keys = self.summary(model).map_or(&[][..], Summary::keys);
+        let texts = group_texts(keys, &key);
+        let (Some(texts), Some(view)) = (texts, self.view_of(model, &key, rows)) else {
             return;
         };
         if self.open.len() == OPEN_GROUPS_MAX {
@@ -106,14 +122,50 @@ impl Grouping {
         }
         self.open.push(OpenGroup {
             key,
+            texts,
             window: model.open(view, Vec::new(), 0, FIRST_ROWS),
             grid: GridState::default(),
             position,
         });
     }
 
+    /// Opens the groups that the address names.
+    fn open_wanted(&mut self, model: &mut Model, rows: &ViewSpec) {
+        for texts in std::mem::take(&mut self.wanted) {
+            let keys = self.summary(model).map_or(&[][..], Summary::keys);
+            let key = group_key(keys, &texts);
+            let is_open = self.open.iter().any(|open| open.texts == texts);
+            if let Some(key) = key.filter(|_| !is_open) {
+                self.open(model, key, None, rows);
+            }
+        }
+    }
+
+    /// Gives the open groups the keys that they have under the present bounds, and closes those whose
+    /// range is no longer one.
+    fn follow_bounds(&mut self, model: &mut Model) {
+        let Some(summary) = self.summary.of(model) else {
+            return;
+        };
+        let mut gone = Vec::new();
+        for open in &mut self.open {
+            match group_key(summary.keys(), &open.texts) {
+                Some(key) => open.key = key,
+                None => gone.push(open.window),
+            }
+        }
+        self.close_groups(model, &gone);
+    }
+
+    fn close_groups(&mut self, model: &mut Model, gone: &[WindowId]) {
+        self.open.retain(|open| !gone.contains(&open.window));
+        for window in gone {
+            model.close(*window);
+        }
+    }
+
     /// A group's rows: those of `rows` that have its key.
-    fn view_of(&self, model: &Model, key: &[protocol::Value], rows: &ViewSpec) -> Option<ViewSpec> {
+    fn view_of(&self, model: &Model, key: &[Value], rows: &ViewSpec) -> Option<ViewSpec> {
         let keys = self.summary(model)?.keys();
         let of_group = filter_of_group(keys, key)?;
         let filter = match rows.filter.clone() {
@@ -135,6 +187,8 @@ impl Grouping {
         {
             return;
         }
+        self.follow_bounds(model);
+        self.open_wanted(model, rows);
         let views = self.open.iter();
         let views: Vec<_> = views
             .map(|open| (open.window, self.view_of(model, &open.key, rows)))
@@ -158,7 +212,7 @@ impl Grouping {
             let has_all = summary.groups().len() as u64 == groups;
             for open in &mut self.open {
                 match summary.position_of(&open.key) {
-                    Some(position) => open.position = position,
+                    Some(position) => open.position = Some(position),
                     None if has_all => gone.push(open.window),
                     None => {}
                 }
@@ -174,11 +228,7 @@ impl Grouping {
                 *position = at;
             }
         }
-        self.open.retain(|open| !gone.contains(&open.window));
-        for window in gone {
-            model.close(window);
-        }
-        self.open.sort_by_key(|open| open.position);
+        self.close_groups(model, &gone);
         for open in &mut self.open {
             open.grid.follow(model, open.window);
             let visible = open.grid.visible_rows();
@@ -209,21 +259,19 @@ pub(super) fn spec<'a>(
     chosen: impl Iterator<Item = (&'a String, &'a protocol::AggregateOp)>,
 ) -> SummarySpec {
     let aggregates = table_summaries::aggregates(chosen);
-    let means_something = |order: &&GroupOrder| match order.by {
-        GroupTerm::Key(place) => (place as usize) < by.len(),
-        GroupTerm::Value(place) => (place as usize) <= aggregates.len(),
-    };
-    let order = grouping.order.iter().filter(means_something).cloned();
+    let by: Vec<_> = by
+        .iter()
+        .map(|column| table_summaries::group_by(column))
+        .collect();
+    let sort = grouping.sort.as_ref();
+    let order = sort.and_then(|sort| sort.order(&by, &aggregates));
     SummarySpec {
         view: ViewSpec {
             sort: Vec::new(),
             ..rows.clone()
         },
-        by: by
-            .iter()
-            .map(|column| table_summaries::group_by(column))
-            .collect(),
-        order: order.collect(),
+        by,
+        order: order.into_iter().collect(),
         aggregates,
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{AggregateOp, Column, Filter, GroupTerm, SortColumn, TableSchema, Value, ViewSpec};
+use protocol::{AggregateOp, Column, Filter, SortColumn, TableSchema, Value, ViewSpec};
 
 use web_time::Instant;
 
 use super::table_summaries::{self, FACET_VALUES, ShownSummary};
-use super::{Grouping, SearchField, ViewAddress, grouping};
+use super::{ColumnArrangement, GroupSortBy, Grouping, SearchField, ViewAddress, grouping};
 use crate::grid::GridState;
 use crate::groups;
 use crate::model::{GROUPS_SHOWN_MAX, Model, Summary, WindowCache, WindowId, filter_from_input};
@@ -32,6 +32,8 @@ pub struct OpenTable {
     pub totals: BTreeMap<String, AggregateOp>,
     /// The column whose values are shown beside the grid.
     pub facet: Option<Facet>,
+    /// Which columns are shown, and in which order.
+    pub columns: ColumnArrangement,
     /// The rows in groups, if they are shown so.
     pub grouping: Option<Grouping>,
     totals_summary: ShownSummary,
@@ -83,8 +85,10 @@ impl OpenTable {
             filters_sent: address.filters.is_empty(),
             filters: address.filters,
             totals: address.totals,
+            columns: address.columns,
             facet: address.facet.map(Facet::new),
-            grouping: (!address.groups.is_empty()).then(|| Grouping::new(address.groups)),
+            grouping: (!address.groups.is_empty())
+                .then(|| Grouping::new(address.groups, address.group_sort, address.open_groups)),
             totals_summary: ShownSummary::default(),
             facet_summary: ShownSummary::default(),
             unfiltered_total: None,
@@ -108,17 +112,18 @@ impl OpenTable {
 
     /// How it can be shown again.
     pub fn address(&self) -> ViewAddress {
+        let grouping = self.grouping.as_ref();
         ViewAddress {
             table: Some(self.name.clone()),
             sort: self.sort.clone(),
             search: self.search.applied().to_owned(),
             filters: self.filters.clone(),
             totals: self.totals.clone(),
+            columns: self.columns.clone(),
             facet: self.facet.as_ref().map(|facet| facet.column.clone()),
-            groups: self
-                .grouping
-                .as_ref()
-                .map_or_else(Vec::new, |grouping| grouping.by.clone()),
+            groups: grouping.map_or_else(Vec::new, |grouping| grouping.by.clone()),
+            group_sort: grouping.and_then(|grouping| grouping.sort.clone()),
+            open_groups: grouping.map_or_else(Vec::new, Grouping::open_texts),
         }
     }
 
@@ -147,13 +152,13 @@ impl OpenTable {
         if let Some(grouping) = self.grouping.take() {
             grouping.close(model);
         }
-        self.grouping = (!by.is_empty()).then(|| Grouping::new(by));
+        self.grouping = (!by.is_empty()).then(|| Grouping::new(by, None, Vec::new()));
     }
 
     /// The next order of the groups by one of their columns.
-    pub fn order_groups(&mut self, by: GroupTerm) {
+    pub fn order_groups(&mut self, by: GroupSortBy) {
         if let Some(grouping) = &mut self.grouping {
-            grouping.cycle_order(by);
+            grouping.cycle_sort(by);
         }
     }
 
@@ -165,6 +170,13 @@ impl OpenTable {
         let rows = self.sorted_rows(schema);
         if let Some(grouping) = &mut self.grouping {
             grouping.toggle(model, key, position, &rows);
+        }
+    }
+
+    /// Moves a column in front of another, or behind all others.
+    pub fn move_column(&mut self, model: &Model, column: &str, before: Option<&str>) {
+        if let Some(schema) = self.cache(model).and_then(WindowCache::schema) {
+            self.columns.move_before(&schema.columns, column, before);
         }
     }
 

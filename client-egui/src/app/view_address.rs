@@ -5,8 +5,11 @@ use std::fmt::Write;
 
 use protocol::{AggregateOp, SortColumn};
 
-/// Which table is shown, in which order, with which search and filters. As text:
-/// `table=products&sort=-price,name&search=lamp&filter.price=%3E10`.
+use super::{ColumnArrangement, GroupSort, GroupSortBy};
+use crate::model::GroupTexts;
+
+/// Which table is shown, in which order, with which search, filters and columns. As text:
+/// `table=products&sort=-price,name&search=lamp&filter.price=%3E10&hide=sku`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ViewAddress {
     /// The table's name; `None` if none is chosen.
@@ -19,10 +22,16 @@ pub struct ViewAddress {
     pub filters: BTreeMap<String, String>,
     /// Which totals are shown, by column.
     pub totals: BTreeMap<String, AggregateOp>,
+    /// Which columns are shown, and in which order.
+    pub columns: ColumnArrangement,
     /// The column whose values are shown with their counts.
     pub facet: Option<String>,
     /// The columns that the rows are grouped by.
     pub groups: Vec<String>,
+    /// What the groups are ordered by; by their keys without it.
+    pub group_sort: Option<GroupSort>,
+    /// The groups whose rows are shown.
+    pub open_groups: Vec<GroupTexts>,
 }
 
 impl ViewAddress {
@@ -43,28 +52,29 @@ impl ViewAddress {
             };
             match name {
                 "table" => address.table = Some(decode(value)).filter(|name| !name.is_empty()),
-                "sort" => {
-                    let columns = value.split(',').filter(|column| !column.is_empty());
-                    address.sort = columns.map(sort_column).collect();
-                }
+                "sort" => address.sort = list(value).map(sort_column).collect(),
                 "search" => address.search = decode(value),
-                "group" => {
-                    let columns = value.split(',').filter(|column| !column.is_empty());
-                    address.groups = columns.map(decode).collect();
-                }
+                "columns" => address.columns.first = list(value).map(decode).collect(),
+                "hide" => address.columns.hidden = list(value).map(decode).collect(),
+                "group" => address.groups = list(value).map(decode).collect(),
+                "groupsort" => address.group_sort = group_sort(value),
+                "open" => address.open_groups.push(group_texts(value)),
                 "facet" => address.facet = Some(decode(value)),
-                name => {
-                    if let Some(column) = name.strip_prefix("filter.") {
-                        address.filters.insert(decode(column), decode(value));
-                    } else if let Some(column) = name.strip_prefix("total.")
-                        && let Some(op) = aggregate_from_name(value)
-                    {
-                        address.totals.insert(decode(column), op);
-                    }
-                }
+                name => address.read_of_column(name, value),
             }
         }
         address
+    }
+
+    /// What is said of one column.
+    fn read_of_column(&mut self, name: &str, value: &str) {
+        if let Some(column) = name.strip_prefix("filter.") {
+            self.filters.insert(decode(column), decode(value));
+        } else if let Some(column) = name.strip_prefix("total.")
+            && let Some(op) = aggregate_from_name(value)
+        {
+            self.totals.insert(decode(column), op);
+        }
     }
 }
 
@@ -74,15 +84,14 @@ impl std::fmt::Display for ViewAddress {
             return Ok(());
         };
         write!(f, "table={}", encode(table))?;
-        for (index, column) in self.sort.iter().enumerate() {
-            f.write_str(if index == 0 { "&sort=" } else { "," })?;
-            write!(
-                f,
-                "{}{}",
-                if column.descending { "-" } else { "" },
-                encode(&column.column)
-            )?;
-        }
+        write_list(
+            f,
+            "sort",
+            self.sort.iter().map(|column| {
+                let sign = if column.descending { "-" } else { "" };
+                format!("{sign}{}", encode(&column.column))
+            }),
+        )?;
         if !self.search.is_empty() {
             write!(f, "&search={}", encode(&self.search))?;
         }
@@ -92,15 +101,85 @@ impl std::fmt::Display for ViewAddress {
         for (column, op) in &self.totals {
             write!(f, "&total.{}={}", encode(column), aggregate_name(*op))?;
         }
-        for (index, column) in self.groups.iter().enumerate() {
-            f.write_str(if index == 0 { "&group=" } else { "," })?;
-            f.write_str(&encode(column))?;
+        let names = |names: &[String]| names.iter().map(|name| encode(name)).collect::<Vec<_>>();
+        write_list(f, "columns", names(&self.columns.first))?;
+        write_list(
+            f,
+            "hide",
+            self.columns.hidden.iter().map(|name| encode(name)),
+        )?;
+        write_list(f, "group", names(&self.groups))?;
+        write_list(f, "groupsort", self.group_sort.iter().map(group_sort_text))?;
+        for group in &self.open_groups {
+            write_list(f, "open", group.iter().map(group_text))?;
         }
         if let Some(column) = &self.facet {
             write!(f, "&facet={}", encode(column))?;
         }
         Ok(())
     }
+}
+
+/// The parts of a list; none of an empty one.
+fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').filter(|part| !part.is_empty())
+}
+
+/// `&name=a,b`; nothing of an empty list.
+fn write_list(
+    f: &mut std::fmt::Formatter<'_>,
+    name: &str,
+    parts: impl IntoIterator<Item = String>,
+) -> std::fmt::Result {
+    for (index, part) in parts.into_iter().enumerate() {
+        if index == 0 {
+            write!(f, "&{name}={part}")?;
+        } else {
+            write!(f, ",{part}")?;
+        }
+    }
+    Ok(())
+}
+
+/// How NULL is written among the keys of a group.
+const NULL: &str = "null";
+
+/// One key of a group: NULL, or a text; that text itself is written otherwise.
+fn group_text(text: &Option<String>) -> String {
+    match text.as_deref() {
+        None => NULL.to_owned(),
+        Some(NULL) => format!("%6E{}", &NULL[1..]),
+        Some(text) => encode(text),
+    }
+}
+
+fn group_texts(text: &str) -> GroupTexts {
+    let key = |part: &str| (part != NULL).then(|| decode(part));
+    text.split(',').map(key).collect()
+}
+
+/// `key.category`, `rows`, `total.price`; with a `-` in front the largest first.
+fn group_sort_text(sort: &GroupSort) -> String {
+    let sign = if sort.descending { "-" } else { "" };
+    match &sort.by {
+        GroupSortBy::Key(column) => format!("{sign}key.{}", encode(column)),
+        GroupSortBy::Rows => format!("{sign}rows"),
+        GroupSortBy::Total(column) => format!("{sign}total.{}", encode(column)),
+    }
+}
+
+fn group_sort(text: &str) -> Option<GroupSort> {
+    let (descending, by) = match text.strip_prefix('-') {
+        Some(by) => (true, by),
+        None => (false, text),
+    };
+    let by = match by.split_once('.') {
+        None if by == "rows" => GroupSortBy::Rows,
+        Some(("key", column)) => GroupSortBy::Key(decode(column)),
+        Some(("total", column)) => GroupSortBy::Total(decode(column)),
+        _ => return None,
+    };
+    Some(GroupSort { by, descending })
 }
 
 /// What a total is called in an address.
@@ -195,9 +274,38 @@ mod tests {
             filters: [("naïve=".to_owned(), ">10 & <20%".to_owned())].into(),
             totals: AGGREGATES.map(|op| (format!("a {op:?}"), op)).into(),
             facet: Some("naïve=".to_owned()),
+            columns: ColumnArrangement {
+                first: vec!["-odd,".to_owned(), "b".to_owned()],
+                hidden: ["naïve=".to_owned(), "c,d".to_owned()].into(),
+            },
             groups: vec!["a,b".to_owned(), "naïve=".to_owned()],
+            group_sort: None,
+            open_groups: vec![
+                vec![Some("a,b".to_owned()), None],
+                vec![Some(String::new()), Some("null".to_owned())],
+            ],
         };
         assert_eq!(ViewAddress::parse(&format!("#{address}")), address);
+    }
+
+    #[test]
+    fn every_order_of_groups_reads_back() {
+        let column = || "a.b,-".to_owned();
+        for by in [
+            GroupSortBy::Key(column()),
+            GroupSortBy::Rows,
+            GroupSortBy::Total(column()),
+        ] {
+            for descending in [false, true] {
+                let by = by.clone();
+                let address = ViewAddress {
+                    groups: vec![column()],
+                    group_sort: Some(GroupSort { by, descending }),
+                    ..ViewAddress::table("t")
+                };
+                assert_eq!(ViewAddress::parse(&address.to_string()), address);
+            }
+        }
     }
 
     #[test]

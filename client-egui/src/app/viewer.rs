@@ -3,7 +3,9 @@
 use egui::{CentralPanel, Context, Frame, Panel, Ui};
 use web_time::Instant;
 
-use super::{Backend, Command, OpenTable, ViewAddress, export_name, export_path};
+use super::{
+    Backend, ColumnArrangement, Command, OpenTable, ViewAddress, export_name, export_path,
+};
 use crate::a11y::PaintedNodes;
 use crate::net::{Downloads, Now};
 use crate::panels::{self, GoToRow};
@@ -154,6 +156,11 @@ impl<B: Backend> Viewer<B> {
             Command::OrderGroups(by) => table.order_groups(by),
             Command::ToggleGroup { key, position } => table.toggle_group(model, key, position),
             Command::SortBy { column, descending } => table.sort_by(model, column, descending),
+            Command::ShowColumn { column, is_shown } => table.columns.set_shown(&column, is_shown),
+            Command::MoveColumn { column, before } => {
+                table.move_column(model, &column, before.as_deref());
+            }
+            Command::ResetColumns => table.columns = ColumnArrangement::default(),
             Command::Search(text) => table.set_search(model, text),
             Command::ClearFilters => table.clear_filters(model),
             Command::ClearSort => table.clear_sort(model),

@@ -123,11 +123,12 @@ impl Page {
         } else {
             history.push_state_with_url(&JsValue::NULL, "", url)
         };
-        if let Err(error) = written {
-            // Browsers limit how often this may be called; the next change writes it.
-            log::debug!("the address was not written: {error:?}");
+        match written {
+            Ok(()) => self.address = address,
+            // Browsers limit how often this may be called: the next frame tries again. Until then the page's
+            // address is the one before, and must not be taken for one that the person has typed.
+            Err(error) => log::debug!("the address was not written: {error:?}"),
         }
-        self.address = address;
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) fn show(ui: &mut Ui, view: &GridView<'_>, state: &mut GridState, geom
         node.set_role(Role::Grid);
         node.set_label(view.schema.name.clone());
         node.set_row_count(usize::try_from(total).unwrap_or(usize::MAX));
-        node.set_column_count(view.schema.columns.len());
+        node.set_column_count(view.columns.len());
         if let Some(cell) = selected {
             node.set_active_descendant(cell.accesskit_id());
         }
@@ -195,9 +195,9 @@ impl BodyFrame<'_> {
 
     fn loading_row(&self, row: u64) {
         let painter = self.painter.with_clip_rect(self.geometry.body);
-        for (index, _) in self.geometry.visible_columns() {
+        for (index, x) in self.geometry.visible_columns() {
             let column = &self.view.schema.columns[index];
-            let area = self.geometry.cell(row, index);
+            let area = Rect::from_x_y_ranges(x, self.geometry.row_y(row));
             paint_placeholder(&painter, area, column.kind, row, self.view.palette.skeleton);
         }
         self.row_node(row, self.view.id.with(("loading", row)), |node| {
@@ -219,14 +219,14 @@ impl BodyFrame<'_> {
         let painter = self
             .painter
             .with_clip_rect(self.geometry.body.intersect(self.row_rect(row)));
-        for (index, _) in self.geometry.visible_columns() {
+        for (index, x) in self.geometry.visible_columns() {
             let Some(cell) = self.view.model.cell(self.view.window, row, index) else {
                 continue;
             };
-            let area = self.geometry.cell(row, index);
+            let area = Rect::from_x_y_ranges(x, self.geometry.row_y(row));
             self.cell(state, &painter, area, entry, index, cell);
             if let Some(parent) = parent {
-                self.cell_node(state, parent, row_id, row, index, cell);
+                self.cell_node(state, (parent, row_id, area), row, index, cell);
             }
         }
     }
@@ -284,11 +284,13 @@ impl BodyFrame<'_> {
     fn selection(&self, state: &GridState) {
         let Some(cell) = &state.selected else { return };
         let is_visible = state.visible.contains(&cell.row);
-        if cell.column >= self.geometry.spans.len() || !is_visible || state.editor.is_some() {
+        let Some(area) = self.geometry.cell(cell.row, cell.column) else {
+            return;
+        };
+        if !is_visible || state.editor.is_some() {
             return;
         }
         let painter = self.painter.with_clip_rect(self.geometry.body);
-        let area = self.geometry.cell(cell.row, cell.column);
         let area = Rect::from_min_max(area.min, pos2(area.max.x, area.max.y - 1.0));
         let focused = self.ui.memory(|memory| memory.has_focus(self.view.id));
         let width = if focused { 2.0 } else { 1.0 };
@@ -307,8 +309,7 @@ impl BodyFrame<'_> {
     fn cell_node(
         &self,
         state: &GridState,
-        parent: NodeParent,
-        row_id: Id,
+        (parent, row_id, area): (NodeParent, Id, Rect),
         row: u64,
         index: usize,
         cell: CellView<'_>,
@@ -318,11 +319,10 @@ impl BodyFrame<'_> {
         node.set_label(cell_text(column, cell.shown()));
         node.set_author_id(column.name.clone());
         node.set_row_index(usize::try_from(row).unwrap_or(usize::MAX));
-        node.set_column_index(index);
+        node.set_column_index(self.geometry.place_of(index).unwrap_or(index));
         node.add_action(Action::Click);
         node.add_action(Action::Focus);
-        let area = self.geometry.cell(row, index).intersect(self.geometry.body);
-        node.set_bounds(PaintedNodes::bounds(area));
+        node.set_bounds(PaintedNodes::bounds(area.intersect(self.geometry.body)));
         if !column.editable {
             node.set_read_only();
         }

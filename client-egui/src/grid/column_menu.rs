@@ -3,6 +3,7 @@
 use egui::{Button, Popup, Rect, Response, RichText, Sense, Ui, vec2};
 use protocol::{AggregateOp, Column, ColumnKind};
 
+use super::column_drag;
 use super::columns::is_right_aligned;
 use super::totals_row::long_name;
 use super::widget::GridView;
@@ -20,6 +21,8 @@ pub(crate) struct Place {
     pub(crate) clip: Rect,
     /// The button is at the left: the name ends at the right.
     pub(crate) at_left: bool,
+    /// The column's index, if it is a column of a grid, where it can be moved and hidden.
+    pub(crate) in_grid: Option<usize>,
 }
 
 /// Draws the button at a column's name while it is looked at, and its menu while that is open. `name` is
@@ -37,6 +40,7 @@ pub(crate) fn show(
         area,
         clip,
         at_left,
+        in_grid,
     } = place;
     let center = if at_left {
         area.left_center() + vec2(BUTTON / 2.0 + 3.0, 0.0)
@@ -67,21 +71,16 @@ pub(crate) fn show(
     Popup::menu(&button).gap(6.0).show(|ui| {
         ui.set_min_width(188.0);
         items(ui, view, column, commands);
+        if let Some(index) = in_grid {
+            ui.separator();
+            arrangement_items(ui, view, index, commands);
+        }
     });
 }
 
 fn items(ui: &mut Ui, view: &GridView<'_>, column: &Column, commands: &mut Vec<Command>) {
     let name = &column.name;
     let palette = view.palette;
-    let item = |ui: &mut Ui, text: &str| {
-        let clicked = ui
-            .add(Button::new(text).frame_when_inactive(false))
-            .clicked();
-        if clicked {
-            ui.close();
-        }
-        clicked
-    };
     if column.sortable {
         for (text, descending) in [("Sort ascending", false), ("Sort descending", true)] {
             if item(ui, text) {
@@ -129,12 +128,45 @@ fn items(ui: &mut Ui, view: &GridView<'_>, column: &Column, commands: &mut Vec<C
     }
 }
 
+/// An entry; returns whether it was chosen.
+fn item(ui: &mut Ui, text: &str) -> bool {
+    enabled_item(ui, text, true)
+}
+
+fn enabled_item(ui: &mut Ui, text: &str, is_enabled: bool) -> bool {
+    let button = Button::new(text).frame_when_inactive(false);
+    let clicked = ui.add_enabled(is_enabled, button).clicked();
+    if clicked {
+        ui.close();
+    }
+    clicked
+}
+
+/// Where the column is among the others, and whether.
+fn arrangement_items(ui: &mut Ui, view: &GridView<'_>, index: usize, commands: &mut Vec<Command>) {
+    let shown = view.columns;
+    let place = shown.iter().position(|column| *column == index);
+    let Some(place) = place else { return };
+    if enabled_item(ui, "Move left", place > 0) {
+        commands.push(column_drag::move_to(view, index, place - 1));
+    }
+    if enabled_item(ui, "Move right", place + 1 < shown.len()) {
+        commands.push(column_drag::move_to(view, index, place + 2));
+    }
+    if enabled_item(ui, "Hide this column", shown.len() > 1) {
+        commands.push(Command::ShowColumn {
+            column: view.schema.columns[index].name.clone(),
+            is_shown: false,
+        });
+    }
+}
+
 /// Grouping by the column, and by others.
 fn group_items(ui: &mut Ui, view: &GridView<'_>, column: &Column, commands: &mut Vec<Command>) {
     let name = &column.name;
     let groups = view.groups;
     if groups.contains(name) {
-        if ui.button("Stop grouping by this column").clicked() {
+        if item(ui, "Stop grouping by this column") {
             let others = groups.iter().filter(|other| *other != name);
             commands.push(Command::GroupBy(others.cloned().collect()));
         }
@@ -143,7 +175,7 @@ fn group_items(ui: &mut Ui, view: &GridView<'_>, column: &Column, commands: &mut
     if facet_kind(column).is_none() || view.is_nested {
         return;
     }
-    if ui.button("Group by this column").clicked() {
+    if item(ui, "Group by this column") {
         let groups = groups.iter().chain([name]);
         commands.push(Command::GroupBy(groups.cloned().collect()));
     }

@@ -77,13 +77,13 @@ impl ColumnWidths {
         given.map_or_else(|| default_width(column.kind), |given| given.width)
     }
 
-    /// Where each column is, from x = 0.
-    pub(super) fn spans(&self, columns: &[Column]) -> Vec<Rangef> {
+    /// The columns shown, by their indices, and where each is, from x = 0.
+    pub(super) fn spans(&self, columns: &[Column], shown: &[usize]) -> Vec<(usize, Rangef)> {
         let mut x = 0.0;
-        let mut spans = Vec::with_capacity(columns.len());
-        for column in columns {
-            let end = x + self.of(column);
-            spans.push(Rangef::new(x, end));
+        let mut spans = Vec::with_capacity(shown.len());
+        for &index in shown {
+            let end = x + self.of(&columns[index]);
+            spans.push((index, Rangef::new(x, end)));
             x = end;
         }
         spans

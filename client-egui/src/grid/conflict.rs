@@ -1,6 +1,6 @@
 //! The question about an edit that could not simply be written.
 
-use egui::{Area, Frame, Order, RichText, Ui, vec2};
+use egui::{Area, Frame, Order, RichText, Ui, pos2, vec2};
 use protocol::Column;
 
 use super::cell::cell_text;
@@ -33,10 +33,14 @@ pub(super) fn show(ui: &Ui, view: &GridView<'_>, geometry: &Geometry, commands: 
         if edit.is_on_its_way() {
             continue;
         }
-        let at = geometry.cell(row, column).left_bottom() + vec2(0.0, 4.0);
+        // An edit of a column that was hidden since still needs its decision.
+        let at = match geometry.cell(row, column) {
+            Some(cell) => cell.left_bottom(),
+            None => pos2(geometry.body.left(), geometry.row_y(row).max),
+        };
         Area::new(view.id.with("conflict"))
             .order(Order::Foreground)
-            .fixed_pos(at)
+            .fixed_pos(at + vec2(0.0, 4.0))
             .constrain(true)
             .show(ui.ctx(), |ui| {
                 Frame::popup(ui.style()).inner_margin(14).show(ui, |ui| {

@@ -130,10 +130,11 @@ pub(super) fn show(
     let Some(editor) = &mut state.editor else {
         return;
     };
-    let Some(column) = view.schema.columns.get(editor.column) else {
-        return;
+    let shown = view.schema.columns.get(editor.column);
+    let (Some(column), Some(x)) = (shown, geometry.column_x(editor.column)) else {
+        // The column is hidden: a field that nobody sees must not keep the keyboard.
+        return cancel(state);
     };
-    let x = geometry.column_x(editor.column);
     let cell = Rect::from_x_y_ranges(x, geometry.place_y(editor.row));
     let choices = choices(column);
     let ended = if choices.is_empty() {
@@ -147,8 +148,7 @@ pub(super) fn show(
         Some(Ended::Committed { step }) => {
             let (row, at) = (editor.row, editor.column);
             if commit(view, state, commands) && step != 0 {
-                let last = view.schema.columns.len().saturating_sub(1);
-                select(view, state, row, at.saturating_add_signed(step).min(last));
+                select(view, state, row, geometry.column_beside(at, step));
             }
         }
     }

@@ -22,8 +22,9 @@ pub(super) struct Geometry {
     pub(super) vertical: Rect,
     /// The horizontal scrollbar's track; of no height while all columns fit.
     pub(super) horizontal: Rect,
-    /// Where each column is, from the first column's left edge.
-    pub(super) spans: Vec<Rangef>,
+    /// The columns shown, by their indices in the schema, and where each is, from the left edge of the
+    /// first. Other columns are nowhere.
+    pub(super) spans: Vec<(usize, Rangef)>,
     /// How far the columns are scrolled to the left, in points.
     pub(super) scroll_x: f32,
     /// How far the rows are scrolled.
@@ -47,12 +48,12 @@ impl Geometry {
         area: Rect,
         parts: Parts,
         gutter_width: f32,
-        spans: Vec<Rangef>,
+        spans: Vec<(usize, Rangef)>,
         scroll_x: f32,
         scroll: ScrollPosition,
         total: u64,
     ) -> Self {
-        let content = spans.last().map_or(0.0, |span| span.max);
+        let content = spans.last().map_or(0.0, |(_, span)| span.max);
         let left = area.left() + gutter_width;
         let right = area.right() - size::SCROLLBAR;
         let header_bottom = area.top() + size::HEADER;
@@ -91,21 +92,39 @@ impl Geometry {
 
     /// The columns' width together, in points.
     pub(super) fn content_width(&self) -> f32 {
-        self.spans.last().map_or(0.0, |span| span.max)
+        self.spans.last().map_or(0.0, |(_, span)| span.max)
+    }
+
+    /// A column's place among those shown, from 0.
+    pub(super) fn place_of(&self, column: usize) -> Option<usize> {
+        self.spans.iter().position(|(shown, _)| *shown == column)
+    }
+
+    /// The column that is `step` columns further right than `column`, as far as there are any.
+    pub(super) fn column_beside(&self, column: usize, step: isize) -> usize {
+        let place = self.place_of(column).unwrap_or(0);
+        let last = self.spans.len().saturating_sub(1);
+        let place = place.saturating_add_signed(step).min(last);
+        self.spans.get(place).map_or(column, |(beside, _)| *beside)
     }
 
     /// A column on the screen, which may be partly or wholly outside of the body.
-    pub(super) fn column_x(&self, column: usize) -> Rangef {
+    pub(super) fn column_x(&self, column: usize) -> Option<Rangef> {
+        let (_, span) = self.spans.get(self.place_of(column)?)?;
+        Some(self.on_screen(*span))
+    }
+
+    fn on_screen(&self, span: Rangef) -> Rangef {
         let offset = self.body.left() - self.scroll_x;
-        let span = self.spans[column];
         Rangef::new(span.min + offset, span.max + offset)
     }
 
     /// The columns that are at least partly visible.
     pub(super) fn visible_columns(&self) -> impl Iterator<Item = (usize, Rangef)> + '_ {
         let seen = self.body.x_range();
-        (0..self.spans.len())
-            .map(|column| (column, self.column_x(column)))
+        self.spans
+            .iter()
+            .map(|(column, span)| (*column, self.on_screen(*span)))
             .filter(move |(_, x)| x.max > seen.min && x.min < seen.max)
     }
 
@@ -123,9 +142,10 @@ impl Geometry {
         Rangef::new(top, top + size::ROW)
     }
 
-    /// A cell on the screen.
-    pub(super) fn cell(&self, row: u64, column: usize) -> Rect {
-        Rect::from_x_y_ranges(self.column_x(column), self.row_y(row))
+    /// A cell on the screen; `None` if its column is not shown.
+    pub(super) fn cell(&self, row: u64, column: usize) -> Option<Rect> {
+        let x = self.column_x(column)?;
+        Some(Rect::from_x_y_ranges(x, self.row_y(row)))
     }
 
     /// The row at a height on the screen, if there is one.

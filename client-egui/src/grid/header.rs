@@ -1,7 +1,9 @@
-//! The columns' names: click to sort, drag an edge to resize, double-click an edge to fit.
+//! The columns' names: click to sort, drag to move, drag an edge to resize, double-click an edge to fit.
 
 use egui::accesskit::{Role, SortDirection};
-use egui::{Align, Color32, CursorIcon, Painter, Pos2, Rangef, Rect, Sense, Ui, pos2, vec2};
+use egui::{
+    Align, Color32, CursorIcon, Painter, Pos2, Rangef, Rect, Response, Sense, Ui, pos2, vec2,
+};
 use protocol::{Column, SortColumn};
 
 use super::columns::{FITTED_WIDTH_MAX, is_right_aligned};
@@ -9,7 +11,7 @@ use super::geometry::Geometry;
 use super::state::GridState;
 use super::text::{line, paint_line};
 use super::widget::GridView;
-use super::{cell, column_menu};
+use super::{cell, column_drag, column_menu};
 use crate::app::Command;
 use crate::model::Slot;
 use crate::theme::{self, size};
@@ -35,7 +37,8 @@ pub(super) fn show(
     for &(index, x) in &visible {
         let area = Rect::from_x_y_ranges(x, geometry.header.y_range());
         let wanted = state.menu_wanted == Some(index);
-        name(ui, view, index, (area, geometry.header), wanted, commands);
+        let response = name(ui, view, (index, geometry), area, wanted, commands);
+        column_drag::handle(ui, view, state, geometry, index, &response, commands);
     }
     // After the names, so that an edge wins over the name beneath it.
     state.menu_wanted = None;
@@ -47,14 +50,15 @@ pub(super) fn show(
 fn name(
     ui: &mut Ui,
     view: &GridView<'_>,
-    index: usize,
-    (area, clip): (Rect, Rect),
+    (index, geometry): (usize, &Geometry),
+    area: Rect,
     wanted: bool,
     commands: &mut Vec<Command>,
-) {
+) -> Response {
+    let clip = geometry.header;
     let column = &view.schema.columns[index];
     let id = view.id.with(("header", &column.name));
-    let mut response = ui.interact(area.intersect(clip), id, Sense::click());
+    let mut response = ui.interact(area.intersect(clip), id, Sense::click_and_drag());
     let painter = ui.painter_at(clip);
     if response.hovered() && column.sortable {
         painter.rect_filled(area, 0.0, view.palette.hover);
@@ -65,7 +69,7 @@ fn name(
     response.widget_info(|| egui::WidgetInfo::labeled(Role::ColumnHeader, true, &column.name));
     ui.ctx().accesskit_node_builder(id, |node| {
         node.set_author_id(column.name.clone());
-        node.set_column_index(index);
+        node.set_column_index(geometry.place_of(index).unwrap_or(index));
         if let Some((_, descending)) = sorted {
             node.set_sort_direction(if descending {
                 SortDirection::Descending
@@ -85,9 +89,10 @@ fn name(
         area,
         clip,
         at_left: is_right_aligned(column.kind),
+        in_grid: Some(index),
     };
     column_menu::show(ui, view, column, place, &response, wanted, commands);
-    response.on_hover_ui(|ui| hint(ui, column));
+    response.on_hover_ui(|ui| hint(ui, column))
 }
 
 fn hint(ui: &mut Ui, column: &Column) {
@@ -106,6 +111,7 @@ fn hint(ui: &mut Ui, column: &Column) {
     } else {
         "This type has no order, so it cannot be sorted by"
     });
+    ui.weak("Drag to move it");
 }
 
 /// The column's place among the sort columns (`None` if it is the only one), and its direction.
@@ -207,10 +213,9 @@ fn edge(
         state.widths.set_by_hand(column, width);
     } else if response.dragged()
         && let Some(pointer) = response.interact_pointer_pos()
+        && let Some(column_x) = geometry.column_x(index)
     {
-        state
-            .widths
-            .set_by_hand(column, pointer.x - geometry.column_x(index).min);
+        state.widths.set_by_hand(column, pointer.x - column_x.min);
     }
 }
 

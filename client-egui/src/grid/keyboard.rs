@@ -26,7 +26,8 @@ pub(super) fn handle(
         Some(id) => id == view.id,
         None => !view.is_nested,
     };
-    if state.editor.is_some() || !is_ours {
+    // While a column is dragged Escape ends that.
+    if state.editor.is_some() || state.dragged_column.is_some() || !is_ours {
         return;
     }
     ui.memory_mut(|memory| {
@@ -106,7 +107,7 @@ enum Step {
 
 fn move_selection(ui: &Ui, view: &GridView<'_>, state: &mut GridState, geometry: &Geometry) {
     let total = view.total(geometry);
-    let columns = view.schema.columns.len();
+    let first = view.columns.first().copied().unwrap_or(0);
     let page = (geometry.extent(total).visible.floor() as i64 - 1).max(1);
     let keys = [
         (Modifiers::COMMAND, Key::Home, Step::FirstRow),
@@ -123,22 +124,22 @@ fn move_selection(ui: &Ui, view: &GridView<'_>, state: &mut GridState, geometry:
         (Modifiers::NONE, Key::End, Step::Columns(isize::MAX)),
     ];
     for (modifiers, key, step) in keys {
-        if !pressed(ui, modifiers, key) || total == 0 || columns == 0 {
+        if !pressed(ui, modifiers, key) || total == 0 || view.columns.is_empty() {
             continue;
         }
         let (row, column) = match &state.selected {
             Some(cell) => (cell.row, cell.column),
-            None => (state.scroll.row(), 0),
+            None => (state.scroll.row(), first),
         };
         let (row, column) = match step {
             Step::Rows(by) if state.selected.is_some() => (row.saturating_add_signed(by), column),
             Step::Rows(_) => (row, column),
-            Step::Columns(by) => (row, column.saturating_add_signed(by)),
+            Step::Columns(by) => (row, geometry.column_beside(column, by)),
             Step::FirstRow => (0, column),
             Step::LastRow => (total - 1, column),
         };
         let row = row.min(total - 1);
-        select(view, state, row, column.min(columns - 1));
+        select(view, state, row, column);
         state.scroll = state.scroll.revealing(row, geometry.extent(total));
         state.wants_focus = true;
     }

@@ -8,6 +8,7 @@ mod assistive;
 mod bidi;
 mod body;
 mod cell;
+mod column_drag;
 pub(crate) mod column_menu;
 mod columns;
 mod conflict;

@@ -25,6 +25,8 @@ pub struct GridState {
     pub(super) visible: Range<u64>,
     /// Where the scrollbar's thumb was grabbed, in points from its top.
     pub(super) grabbed: Option<f32>,
+    /// The column whose name is being dragged to another place.
+    pub(super) dragged_column: Option<usize>,
     /// Scroll sideways so far that the selected cell is visible.
     pub(super) reveal_column: bool,
     /// The number of rows when last known: the row numbers keep their width until the next one is.

@@ -28,6 +28,8 @@ pub struct GridView<'a> {
     pub cache: &'a WindowCache,
     /// Its columns.
     pub schema: &'a TableSchema,
+    /// Which of them are shown, by their indices, in this order.
+    pub columns: &'a [usize],
     /// Its order.
     pub sort: &'a [SortColumn],
     /// Which totals are shown, by column.
@@ -91,6 +93,7 @@ fn take_input(
     area: Rect,
     commands: &mut Vec<Command>,
 ) -> Geometry {
+    select_a_shown_column(view, state);
     let geometry = measure(ui, view, state, area);
     let response = ui.interact(geometry.body, view.id, Sense::click_and_drag());
     if std::mem::take(&mut state.wants_focus) {
@@ -111,9 +114,18 @@ fn take_input(
     geometry
 }
 
+/// A cell of a column that has been hidden cannot stay selected: its row is, at the first column.
+fn select_a_shown_column(view: &GridView<'_>, state: &mut GridState) {
+    if let (Some(cell), Some(first)) = (&mut state.selected, view.columns.first())
+        && !view.columns.contains(&cell.column)
+    {
+        cell.column = *first;
+    }
+}
+
 fn measure(ui: &Ui, view: &GridView<'_>, state: &GridState, area: Rect) -> Geometry {
     let total = view.cache.total();
-    let spans = state.widths.spans(&view.schema.columns);
+    let spans = state.widths.spans(&view.schema.columns, view.columns);
     let gutter = body::gutter_width(ui.painter(), total.unwrap_or(state.last_total));
     let known = total.unwrap_or(u64::MAX);
     let parts = Parts {
@@ -204,7 +216,8 @@ fn reveal_column(state: &mut GridState, geometry: &Geometry) {
         return;
     };
     state.reveal_column = false;
-    let Some(span) = geometry.spans.get(cell.column) else {
+    let place = geometry.place_of(cell.column);
+    let Some((_, span)) = place.and_then(|place| geometry.spans.get(place)) else {
         return;
     };
     let seen = geometry.scroll_x..geometry.scroll_x + geometry.body.width();

@@ -2,10 +2,10 @@
 
 use egui::accesskit::{Role, SortDirection};
 use egui::{Align, CursorIcon, Rangef, Rect, Sense, Ui, vec2};
-use protocol::{Column, GroupOrder, GroupTerm, SummaryValue};
+use protocol::{Column, SummaryValue};
 
 use super::columns::GroupColumns;
-use crate::app::Command;
+use crate::app::{Command, GroupSort, GroupSortBy};
 use crate::grid::{GridView, aggregate_name, column_menu, paint_line, paint_sort_arrow};
 use crate::model::Summary;
 use crate::theme::{self, size};
@@ -14,7 +14,7 @@ pub(super) fn show(
     ui: &mut Ui,
     view: &GridView<'_>,
     summary: &Summary,
-    order: Option<&GroupOrder>,
+    sort: Option<&GroupSort>,
     columns: &GroupColumns,
     commands: &mut Vec<Command>,
 ) {
@@ -28,23 +28,26 @@ pub(super) fn show(
         let x = Rangef::new(area.left() + span.min, area.left() + span.max);
         Rect::from_x_y_ranges(x, area.y_range())
     };
-    for (index, (key, span)) in summary.keys().iter().zip(&columns.keys).enumerate() {
+    for (key, span) in summary.keys().iter().zip(&columns.keys) {
         let head = Head {
             text: key.column.name.clone(),
-            by: GroupTerm::Key(index as u32),
+            by: GroupSortBy::Key(key.column.name.clone()),
             align: Align::Min,
             column: Some(&key.column),
         };
-        head.show(ui, view, order, place(*span), commands);
+        head.show(ui, view, sort, place(*span), commands);
     }
-    for (index, (value, span)) in summary.values().iter().zip(&columns.values).enumerate() {
+    for (value, span) in summary.values().iter().zip(&columns.values) {
         let head = Head {
             text: name_of(value),
-            by: GroupTerm::Value(index as u32),
+            by: match &value.column {
+                Some(column) => GroupSortBy::Total(column.clone()),
+                None => GroupSortBy::Rows,
+            },
             align: Align::Max,
             column: column_of(view, value),
         };
-        head.show(ui, view, order, place(*span), commands);
+        head.show(ui, view, sort, place(*span), commands);
     }
 }
 
@@ -67,7 +70,7 @@ fn column_of<'a>(view: &GridView<'a>, value: &SummaryValue) -> Option<&'a Column
 /// One name.
 struct Head<'a> {
     text: String,
-    by: GroupTerm,
+    by: GroupSortBy,
     align: Align,
     /// The column whose menu it offers.
     column: Option<&'a Column>,
@@ -78,7 +81,7 @@ impl Head<'_> {
         &self,
         ui: &mut Ui,
         view: &GridView<'_>,
-        order: Option<&GroupOrder>,
+        sort: Option<&GroupSort>,
         area: Rect,
         commands: &mut Vec<Command>,
     ) {
@@ -89,9 +92,9 @@ impl Head<'_> {
             ui.painter().rect_filled(area, 0.0, palette.hover);
             response = response.on_hover_cursor(CursorIcon::PointingHand);
         }
-        let descending = order
-            .filter(|order| order.by == self.by)
-            .map(|order| order.descending);
+        let descending = sort
+            .filter(|sort| sort.by == self.by)
+            .map(|sort| sort.descending);
         let color = if descending.is_some() {
             palette.accent
         } else {
@@ -129,7 +132,7 @@ impl Head<'_> {
             }
         });
         if response.clicked() {
-            commands.push(Command::OrderGroups(self.by));
+            commands.push(Command::OrderGroups(self.by.clone()));
         }
         if let Some(column) = self.column {
             let clip = ui.clip_rect();
@@ -137,6 +140,7 @@ impl Head<'_> {
                 area,
                 clip,
                 at_left: self.align == Align::Max,
+                in_grid: None,
             };
             column_menu::show(ui, view, column, menu, &response, false, commands);
         }

@@ -7,6 +7,7 @@ mod row;
 use std::ops::Range;
 
 use egui::{Align, Rect, ScrollArea, Sense, Ui, UiBuilder, pos2, vec2};
+use protocol::TableSchema;
 
 use self::columns::GroupColumns;
 use crate::app::{Command, Grouping, OpenGroup};
@@ -41,7 +42,7 @@ pub fn show(
         ui,
         view,
         summary,
-        grouping.order.as_ref(),
+        grouping.sort.as_ref(),
         &columns,
         commands,
     );
@@ -75,7 +76,7 @@ fn rows(
         for position in visible.clone() {
             let top = area.top() + heights.top(position);
             let place = Rect::from_min_size(pos2(area.left(), top), vec2(area.width(), ROW));
-            let is_open = grouping.open.iter().any(|open| open.position == position);
+            let is_open = grouping.open.iter().any(|open| open.is_at(position));
             match summary.group(position) {
                 Slot::Loaded(group) => {
                     let group = row::GroupRow {
@@ -91,7 +92,7 @@ fn rows(
                 Slot::Loading => row::placeholder(ui, view, columns, place, position),
             }
             let open = grouping.open.iter_mut();
-            if let Some(open) = open.into_iter().find(|open| open.position == position) {
+            if let Some(open) = open.into_iter().find(|open| open.is_at(position)) {
                 let beneath = Rect::from_min_max(
                     pos2(area.left() + INDENT, place.bottom()),
                     pos2(
@@ -136,11 +137,13 @@ fn open_rows(
         let mut ui = ui.new_child(UiBuilder::new().max_rect(inner));
         ui.label(egui::RichText::new(text).color(palette.bad));
     } else if let Some(schema) = cache.schema() {
+        let columns = same_columns(view, schema);
         let of_group = GridView {
             id: view.id.with(("rows of group", &open.key)),
             window: open.window,
             cache,
             schema,
+            columns: &columns,
             has_filters: false,
             is_nested: true,
             highlight: window.highlight(),
@@ -164,6 +167,20 @@ fn open_rows(
         .rect_stroke(area, 0.0, line, egui::StrokeKind::Inside);
 }
 
+/// The columns that `view` shows, as they are in the schema of a group's rows.
+fn same_columns(view: &GridView<'_>, of_group: &TableSchema) -> Vec<usize> {
+    let shown = view.columns.iter();
+    let names = shown.map(|index| &view.schema.columns[*index].name);
+    names
+        .filter_map(|name| {
+            of_group
+                .columns
+                .iter()
+                .position(|column| column.name == *name)
+        })
+        .collect()
+}
+
 /// How high the open groups are, and so where each group is.
 struct Heights {
     /// In the order of the groups: its position, the height of its rows.
@@ -176,22 +193,23 @@ impl Heights {
             let window = view.model.window(open.window);
             let total = window.and_then(|window| WindowCache::total(window.cache()));
             // What the group says, until its window does.
-            let of_group = match summary.group(open.position) {
-                Slot::Loaded(group) => crate::panels::rows_in(group),
-                Slot::Loading => ROWS_MAX,
+            let of_group = match open.position.map(|position| summary.group(position)) {
+                Some(Slot::Loaded(group)) => crate::panels::rows_in(group),
+                Some(Slot::Loading) | None => ROWS_MAX,
             };
             let rows = total.unwrap_or(of_group).clamp(1, ROWS_MAX);
             size::HEADER + rows as f32 * size::ROW + size::SCROLLBAR + GAP
         };
         let open = grouping.open.iter();
-        let mut open: Vec<_> = open.map(|open| (open.position, height(open))).collect();
+        let placed = open.filter_map(|open| Some((open.position?, height(open))));
+        let mut open: Vec<_> = placed.collect();
         open.sort_by_key(|(position, _)| *position);
         Self { open }
     }
 
     fn of_open(&self, group: &OpenGroup) -> f32 {
         let mut open = self.open.iter();
-        let found = open.find(|(position, _)| *position == group.position);
+        let found = open.find(|(position, _)| group.is_at(*position));
         found.map_or(0.0, |(_, height)| *height)
     }
 

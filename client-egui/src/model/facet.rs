@@ -16,11 +16,12 @@ pub enum FacetKind {
     Histogram,
 }
 
-/// How a column's values are offered; `None` for types without an order.
+/// How a column's values are offered; `None` for types without an order (`json` among them, but not
+/// `jsonb`), and for arrays, by which nothing can be grouped.
 pub fn facet_kind(column: &Column) -> Option<FacetKind> {
     match column.kind {
         _ if !column.sortable => None,
-        ColumnKind::Array | ColumnKind::Json => None,
+        ColumnKind::Array => None,
         ColumnKind::Int
         | ColumnKind::Float
         | ColumnKind::Numeric

@@ -12,6 +12,7 @@ mod edit_book;
 mod edits;
 mod facet;
 mod filter_input;
+mod group_key;
 mod highlight;
 mod index_build;
 mod input;
@@ -40,6 +41,7 @@ pub use facet::{
     filter_of_values, ordinal, range_in_filter, values_in_filter,
 };
 pub use filter_input::filter_from_input;
+pub use group_key::{GroupTexts, group_key, group_texts};
 pub use highlight::marked_parts;
 pub use index_build::{IndexBuild, IndexBuildState};
 pub use input::{InputError, NULL_INPUT, edit_text, parse_input};

@@ -30,12 +30,14 @@ pub fn show(
     };
     let grouping = table.grouping.as_ref();
     let groups = grouping.map_or_else(Vec::new, |grouping| grouping.by.clone());
+    let columns = table.columns.shown(&schema.columns);
     let view = GridView {
         id: Id::unique(("grid", &table.name)),
         model: frame.model,
         window: table.window,
         cache,
         schema,
+        columns: &columns,
         sort: &table.sort,
         totals: &table.totals,
         totals_summary: table.totals_summary(frame.model),

@@ -2,6 +2,7 @@
 
 mod advice;
 pub mod central;
+mod columns_menu;
 mod export_menu;
 pub mod facet;
 pub mod format;

@@ -4,7 +4,7 @@ use egui::{Align, Button, Layout, Rect, RichText, Sense, ThemePreference, Ui, Ui
 use protocol::Liveness;
 
 use super::format::{roughly, rows, thousands};
-use super::{FrameView, advice, export_menu, icons, search_box, short_name};
+use super::{FrameView, advice, columns_menu, export_menu, icons, search_box, short_name};
 use crate::app::{Command, OpenTable};
 use crate::model::WindowCache;
 use crate::theme::{self, PANEL_PADDING, size};
@@ -25,6 +25,8 @@ pub fn show(
     let Some(table) = table else { return };
     right.add_space(4.0);
     export_menu::show(&mut right, frame, table, commands);
+    right.add_space(4.0);
+    columns_menu::show(&mut right, frame, table, commands);
     // Always there, so that nothing beside it moves when rows are being fetched.
     let total = table.cache(frame.model).and_then(WindowCache::total);
     let can_go = total.is_some_and(|total| total > 0) && table.grouping.is_none();
