@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use egui::style::{Selection, WidgetVisuals};
+use egui::style::{ScrollFadeStyle, ScrollStyle, Selection, WidgetVisuals};
 use egui::{
     Color32, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin, Shadow, Stroke,
     TextStyle, Theme, Vec2, Visuals, vec2,
@@ -185,8 +185,36 @@ pub fn install(ctx: &egui::Context) {
             style.spacing.interact_size = vec2(32.0, 26.0);
             style.spacing.menu_margin = Margin::same(8);
             style.spacing.window_margin = Margin::same(14);
+            style.spacing.scroll = scroll_style();
             style.interaction.selectable_labels = false;
         });
+    }
+}
+
+/// How entries of menus look: with room around their text, for the fill beneath the one pointed at.
+pub fn menu_style(style: &mut egui::Style) {
+    egui::containers::menu::menu_style(style);
+    style.spacing.button_padding = vec2(8.0, 5.0);
+    style.spacing.item_spacing.y = 2.0;
+}
+
+/// Bars as the grid's own: as wide, always there while there is something to scroll.
+fn scroll_style() -> ScrollStyle {
+    ScrollStyle {
+        bar_width: size::SCROLLBAR - 6.0,
+        floating_width: size::SCROLLBAR - 6.0,
+        bar_outer_margin: 3.0,
+        handle_min_length: 36.0,
+        active_background_opacity: 0.0,
+        interact_background_opacity: 0.0,
+        dormant_handle_opacity: 0.26,
+        active_handle_opacity: 0.26,
+        interact_handle_opacity: 0.5,
+        fade: ScrollFadeStyle {
+            strength: 0.0,
+            ..ScrollFadeStyle::default()
+        },
+        ..ScrollStyle::floating()
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod support;
 
+use client_egui::app::{Backend, ExportFormat, export_path};
 use egui::accesskit::Role;
 use egui::{Key, Pos2};
 use egui_kittest::kittest::{NodeT, Queryable};
@@ -140,4 +141,26 @@ fn hiding_the_selected_column_selects_another_of_the_row() {
     let table = screen.state().table().expect("a table");
     let cell = table.grid.selected().expect("a selected cell");
     assert_eq!((cell.row, cell.column), (3, 0));
+}
+
+#[test]
+fn a_file_gets_the_columns_that_are_shown() {
+    let hidden = "sku,name,category,stock_quantity,rating,in_stock,status,updated_at";
+    let address = format!("table=products&columns=price&hide={hidden}");
+    let screen = show(products(100), &address);
+    let model = screen.state().backend().model();
+    let table = screen.state().table().expect("a table");
+    let columns = table.columns_to_save(model);
+    assert_eq!(columns, ["price", "id", "tags"]);
+    let view = protocol::ViewSpec::table("t");
+    let path = export_path(&view, &["a", "b \"c\", d"], ExportFormat::Csv);
+    let (_, named) = path.split_once("&columns=").expect("columns");
+    assert_eq!(named, "%22a%22%2C%22b%20%22%22c%22%22%2C%20d%22");
+    let all = show(products(100), "table=products");
+    let table = all.state().table().expect("a table");
+    assert!(
+        table
+            .columns_to_save(all.state().backend().model())
+            .is_empty()
+    );
 }

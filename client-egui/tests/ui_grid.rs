@@ -264,7 +264,7 @@ fn a_view_is_saved_as_the_server_knows_it() {
         .last()
         .expect("a view")
         .clone();
-    let path = export_path(&view, ExportFormat::Xlsx);
+    let path = export_path(&view, &[], ExportFormat::Xlsx);
     let (address, as_json) = path.split_once("&view=").expect("a view");
     assert_eq!(address, "/api/v1/tables/products/export?format=xlsx");
     assert!(

@@ -47,16 +47,25 @@ impl ExportFormat {
     }
 }
 
-/// Where the server has all rows of a view as a file, behind its host and port.
-pub fn export_path(view: &ViewSpec, format: ExportFormat) -> String {
+/// Where the server has all rows of a view as a file, behind its host and port: these columns in this
+/// order, or all if none are named.
+pub fn export_path(view: &ViewSpec, columns: &[&str], format: ExportFormat) -> String {
     // A view is plain data: it can always be written.
     let as_json = serde_json::to_string(view).unwrap_or_default();
-    format!(
+    let mut path = format!(
         "/api/v1/tables/{}/export?format={}&view={}",
         encode(&view.table),
         format.extension(),
         encode(&as_json)
-    )
+    );
+    if !columns.is_empty() {
+        // In double quotes a name may hold anything; its own are doubled.
+        let quoted = |name: &&str| format!("\"{}\"", name.replace('"', "\"\""));
+        let names: Vec<String> = columns.iter().map(quoted).collect();
+        path += "&columns=";
+        path += &encode(&names.join(","));
+    }
+    path
 }
 
 /// What a file with a view's rows is called.

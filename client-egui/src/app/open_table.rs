@@ -173,6 +173,20 @@ impl OpenTable {
         }
     }
 
+    /// The columns that a file gets, in their order: those shown; none for all as they come.
+    pub fn columns_to_save<'a>(&self, model: &'a Model) -> Vec<&'a str> {
+        let schema = self.schema(model);
+        let schema = schema.filter(|_| !self.columns.is_as_it_comes());
+        let names = |schema: &'a TableSchema| {
+            let shown = self.columns.shown(&schema.columns);
+            let names = shown
+                .into_iter()
+                .map(|index| &schema.columns[index].name[..]);
+            names.collect()
+        };
+        schema.map_or_else(Vec::new, names)
+    }
+
     /// Moves a column in front of another, or behind all others.
     pub fn move_column(&mut self, model: &Model, column: &str, before: Option<&str>) {
         if let Some(schema) = self.cache(model).and_then(WindowCache::schema) {

@@ -11,6 +11,9 @@ use crate::net::{Downloads, Now};
 use crate::panels::{self, GoToRow};
 use crate::theme::{self, Palette, size};
 
+/// In a narrower window than this, in points, the list of tables is a menu at the table's name.
+const SIDE_BAR_FROM: f32 = 900.0;
+
 /// The viewer of what a backend knows.
 pub struct Viewer<B> {
     backend: B,
@@ -166,7 +169,7 @@ impl<B: Backend> Viewer<B> {
             Command::ClearSort => table.clear_sort(model),
             Command::Export(format) => {
                 if let Some(window) = model.window(table.window) {
-                    let path = export_path(window.view(), format);
+                    let path = export_path(window.view(), &table.columns_to_save(model), format);
                     let name = export_name(panels::short_name(&table.name), format);
                     self.downloads.start(&path, &name);
                 }
@@ -217,21 +220,24 @@ impl<B: Backend> Viewer<B> {
                 };
                 panels::status_bar::show(ui, &frame, self.table.as_ref(), news, commands);
             });
-        Panel::left("tables")
-            .exact_size(size::SIDE_BAR)
-            .resizable(false)
-            .frame(backdrop)
-            .show(ui, |ui| {
-                panels::table_list::show(ui, &frame, self.table.as_ref(), commands);
-            });
+        let has_side_bar = ui.available_width() >= SIDE_BAR_FROM;
+        if has_side_bar {
+            Panel::left("tables")
+                .exact_size(size::SIDE_BAR)
+                .resizable(false)
+                .frame(backdrop)
+                .show(ui, |ui| {
+                    panels::table_list::show(ui, &frame, self.table.as_ref(), commands);
+                });
+        }
         Panel::top("table")
-            .exact_size(size::TOP_BAR)
+            .exact_size(panels::top_bar::height(ui.available_width()))
             .resizable(false)
             .frame(surface)
             .show(ui, |ui| {
                 let table = self.table.as_mut();
                 let token = &mut self.admin_token;
-                panels::top_bar::show(ui, &frame, table, token, commands);
+                panels::top_bar::show(ui, &frame, table, has_side_bar, token, commands);
             });
         if self
             .table

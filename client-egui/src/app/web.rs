@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use egui::Ui;
+use egui::{ThemePreference, Ui};
 use js_sys::{JSON, Object, Reflect};
 use protocol::Encoding;
 use wasm_bindgen::JsCast;
@@ -31,9 +31,13 @@ pub async fn start_viewer(canvas: HtmlCanvasElement) -> Result<(), JsValue> {
             wake.request_repaint();
         });
         let address = ViewAddress::parse(&hash(&window));
+        if let Some(theme) = remembered_theme(&window) {
+            ctx.set_theme(theme);
+        }
         let viewer = Viewer::new(&ctx, driver, url, address);
         DomMirror::install(&ctx);
-        let page = Page::new(viewer, window).map_err(|error| format!("{error:?}"))?;
+        let theme = ctx.options(|options| options.theme_preference);
+        let page = Page::new(viewer, window, theme).map_err(|error| format!("{error:?}"))?;
         Ok(Box::new(page) as Box<dyn eframe::App>)
     };
     runner
@@ -75,6 +79,33 @@ fn hash(window: &Window) -> String {
     window.location().hash().unwrap_or_default()
 }
 
+/// Where the browser keeps the theme that was chosen.
+const THEME_KEY: &str = "rowcast.theme";
+
+/// Every theme, and how it is kept.
+const THEMES: [(ThemePreference, &str); 3] = [
+    (ThemePreference::System, "system"),
+    (ThemePreference::Light, "light"),
+    (ThemePreference::Dark, "dark"),
+];
+
+/// The theme that was chosen when the page was last open.
+fn remembered_theme(window: &Window) -> Option<ThemePreference> {
+    let storage = window.local_storage().ok()??;
+    let kept = storage.get_item(THEME_KEY).ok()??;
+    let mut themes = THEMES.into_iter();
+    let (theme, _) = themes.find(|(_, name)| *name == kept)?;
+    Some(theme)
+}
+
+fn remember_theme(window: &Window, theme: ThemePreference) {
+    let name = THEMES.iter().find(|(known, _)| *known == theme);
+    if let (Ok(Some(storage)), Some((_, name))) = (window.local_storage(), name) {
+        // A browser that keeps nothing shows the system's theme next time.
+        let _ = storage.set_item(THEME_KEY, name);
+    }
+}
+
 /// The viewer, joined with the page: what is shown is part of the page's address, so that a reload,
 /// a bookmark and the back button find it again.
 struct Page {
@@ -82,11 +113,17 @@ struct Page {
     window: Window,
     /// The address as last read or written.
     address: ViewAddress,
+    /// The theme as last kept.
+    theme: ThemePreference,
     summary: Rc<RefCell<Summary>>,
 }
 
 impl Page {
-    fn new(viewer: Viewer<Driver>, window: Window) -> Result<Self, JsValue> {
+    fn new(
+        viewer: Viewer<Driver>,
+        window: Window,
+        theme: ThemePreference,
+    ) -> Result<Self, JsValue> {
         let address = viewer.address();
         let summary = Rc::new(RefCell::new(Summary::of(&viewer)));
         offer_to_scripts(&window, Rc::clone(&summary))?;
@@ -94,8 +131,17 @@ impl Page {
             viewer,
             window,
             address,
+            theme,
             summary,
         })
+    }
+
+    fn remember_theme(&mut self, ctx: &egui::Context) {
+        let theme = ctx.options(|options| options.theme_preference);
+        if theme != self.theme {
+            remember_theme(&self.window, theme);
+            self.theme = theme;
+        }
     }
 
     /// Shows what the person asked for with the back button or by typing an address.
@@ -137,6 +183,7 @@ impl eframe::App for Page {
         self.read_address();
         self.viewer.logic(ctx);
         self.write_address();
+        self.remember_theme(ctx);
         *self.summary.borrow_mut() = Summary::of(&self.viewer);
     }
 

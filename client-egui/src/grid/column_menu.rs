@@ -9,7 +9,7 @@ use super::totals_row::long_name;
 use super::widget::GridView;
 use crate::app::Command;
 use crate::model::{FacetKind, facet_kind};
-use crate::panels::icons;
+use crate::panels::{icons, menu_title};
 use crate::theme;
 
 const BUTTON: f32 = 20.0;
@@ -68,9 +68,10 @@ pub(crate) fn show(
     }
     let label = format!("Menu of {}", column.name);
     button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &label));
-    Popup::menu(&button).gap(6.0).show(|ui| {
+    let menu = Popup::menu(&button).style(theme::menu_style).gap(6.0);
+    menu.show(|ui| {
         ui.set_min_width(188.0);
-        items(ui, view, column, commands);
+        items(ui, view, column, in_grid, commands);
         if let Some(index) = in_grid {
             ui.separator();
             arrangement_items(ui, view, index, commands);
@@ -78,10 +79,16 @@ pub(crate) fn show(
     });
 }
 
-fn items(ui: &mut Ui, view: &GridView<'_>, column: &Column, commands: &mut Vec<Command>) {
+fn items(
+    ui: &mut Ui,
+    view: &GridView<'_>,
+    column: &Column,
+    in_grid: Option<usize>,
+    commands: &mut Vec<Command>,
+) {
     let name = &column.name;
     let palette = view.palette;
-    if column.sortable {
+    if column.sortable && in_grid.is_some() {
         for (text, descending) in [("Sort ascending", false), ("Sort descending", true)] {
             if item(ui, text) {
                 commands.push(Command::SortBy {
@@ -91,7 +98,7 @@ fn items(ui: &mut Ui, view: &GridView<'_>, column: &Column, commands: &mut Vec<C
             }
         }
     }
-    if !view.sort.is_empty() && item(ui, "Clear the order") {
+    if !view.sort.is_empty() && in_grid.is_some() && item(ui, "Clear the order") {
         commands.push(Command::ClearSort);
     }
     let facet = match facet_kind(column) {
@@ -99,7 +106,7 @@ fn items(ui: &mut Ui, view: &GridView<'_>, column: &Column, commands: &mut Vec<C
         Some(FacetKind::Histogram) => Some("Histogram"),
         None => None,
     };
-    if facet.is_some() || !view.groups.is_empty() {
+    if in_grid.is_some() && (facet.is_some() || !view.groups.is_empty()) {
         ui.separator();
     }
     group_items(ui, view, column, commands);
@@ -109,16 +116,15 @@ fn items(ui: &mut Ui, view: &GridView<'_>, column: &Column, commands: &mut Vec<C
         commands.push(Command::ShowFacet(Some(name.clone())));
     }
     ui.separator();
-    ui.horizontal(|ui| {
-        // In line with the entries, which have a padding.
-        ui.add_space(2.0);
-        let title = RichText::new("Total").font(theme::small_font());
-        ui.label(title.color(palette.muted));
-    });
+    menu_title(ui, palette, "Total");
     let shown = view.totals.get(name).copied();
     for op in aggregates_of(column.kind) {
         let is_shown = shown == Some(op);
-        let button = Button::selectable(is_shown, long_name(op));
+        let mut button = Button::selectable(is_shown, long_name(op));
+        if is_shown {
+            let name = RichText::new(long_name(op)).color(palette.accent);
+            button = Button::selectable(true, name).fill(palette.accent_soft);
+        }
         if ui.add(button).clicked() {
             let column = name.clone();
             let op = (!is_shown).then_some(op);

@@ -196,6 +196,9 @@ fn text_field(
     };
     let palette = view.palette;
     let area = Rect::from_min_size(cell.min, vec2(cell.width().max(WIDTH_MIN), cell.height()));
+    // Wider than its cell it must not end behind the grid's edge, where nobody sees what is typed.
+    let beyond = (area.right() - geometry.body.right()).clamp(0.0, area.width() - cell.width());
+    let area = area.translate(vec2(-beyond, 0.0));
     let mut ui = ui.new_child(UiBuilder::new().max_rect(area));
     ui.set_clip_rect(ui.clip_rect().intersect(geometry.body.expand(2.0)));
     let color = if editor.error.is_some() {

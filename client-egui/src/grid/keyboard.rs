@@ -7,16 +7,9 @@ use super::editor;
 use super::geometry::Geometry;
 use super::state::GridState;
 use super::widget::{GridView, select};
-use crate::app::Command;
 
 /// Takes the keys, if they are meant for the grid: it has the keyboard, or nothing has.
-pub(super) fn handle(
-    ui: &Ui,
-    view: &GridView<'_>,
-    state: &mut GridState,
-    geometry: &Geometry,
-    commands: &mut Vec<Command>,
-) {
+pub(super) fn handle(ui: &Ui, view: &GridView<'_>, state: &mut GridState, geometry: &Geometry) {
     // A menu takes the arrows and Escape.
     if egui::Popup::is_any_open(ui.ctx()) {
         return;
@@ -50,8 +43,6 @@ pub(super) fn handle(
         editor::start(view, state, None);
     } else if pressed(ui, Modifiers::NONE, Key::Escape) {
         state.selected = None;
-    } else if !view.is_nested && pressed(ui, Modifiers::COMMAND, Key::G) {
-        commands.push(Command::ShowGoTo(true));
     }
     take_text(ui, view, state);
 }

@@ -102,7 +102,7 @@ fn take_input(
     scroll_by_wheel(ui, view, state, &geometry);
     scroll_by_touch(ui, &response, state);
     scrollbar::drag_vertical(ui, view, state, &geometry);
-    keyboard::handle(ui, view, state, &geometry, commands);
+    keyboard::handle(ui, view, state, &geometry);
     assistive::handle(ui, view, state, &geometry);
     click(view, state, &geometry, &response, commands);
     let geometry = measure(ui, view, state, area);

@@ -2,8 +2,8 @@
 
 use egui::{Button, Popup, RichText, Ui};
 
-use super::FrameView;
 use super::format::thousands;
+use super::{FrameView, menu_title};
 use crate::app::{Command, ExportFormat, OpenTable};
 use crate::model::WindowCache;
 use crate::theme;
@@ -22,33 +22,31 @@ pub(super) fn show(
     let button = ui.add_enabled(is_open, button);
     let total = cache.filter(|cache| cache.total_is_exact());
     let total = total.and_then(WindowCache::total);
-    Popup::menu(&button).gap(6.0).show(|ui| {
-        ui.set_min_width(176.0);
-        ui.horizontal(|ui| {
-            // In line with the entries, which have a padding.
-            ui.add_space(2.0);
+    Popup::menu(&button)
+        .style(theme::menu_style)
+        .gap(6.0)
+        .show(|ui| {
+            ui.set_min_width(176.0);
             let rows = match total {
                 Some(1) => "One row as".to_owned(),
                 Some(total) => format!("All {} rows as", thousands(total)),
                 None => "All rows as".to_owned(),
             };
-            let title = RichText::new(rows).font(theme::small_font());
-            ui.label(title.color(palette.muted));
+            menu_title(ui, frame.palette, &rows);
+            for format in ExportFormat::ALL {
+                let has_room = match (format.rows_max(), total) {
+                    (Some(max), Some(total)) => total <= max,
+                    _ => true,
+                };
+                let entry = ui.add_enabled(has_room, Button::new(format.name()));
+                if entry.clicked() {
+                    commands.push(Command::Export(format));
+                }
+                if let Some(max) = format.rows_max() {
+                    let text = format!("A worksheet holds {} rows", thousands(max));
+                    entry.on_disabled_hover_text(text);
+                }
+            }
         });
-        for format in ExportFormat::ALL {
-            let has_room = match (format.rows_max(), total) {
-                (Some(max), Some(total)) => total <= max,
-                _ => true,
-            };
-            let entry = ui.add_enabled(has_room, Button::new(format.name()));
-            if entry.clicked() {
-                commands.push(Command::Export(format));
-            }
-            if let Some(max) = format.rows_max() {
-                let text = format!("A worksheet holds {} rows", thousands(max));
-                entry.on_disabled_hover_text(text);
-            }
-        }
-    });
     button.on_hover_text("Save what the filter leaves, in this order, as a file");
 }

@@ -4,7 +4,7 @@ use egui::{Align, Rect, RichText, ScrollArea, Sense, Ui, UiBuilder, vec2};
 use protocol::{Column, Value};
 
 use super::format::{rows, sentence, thousands};
-use super::{FrameView, histogram, icons};
+use super::{FrameView, check_box, histogram, icons};
 use crate::app::{Command, OpenTable};
 use crate::grid::paint_line;
 use crate::model::{
@@ -28,12 +28,11 @@ pub fn show(
     };
     ui.spacing_mut().item_spacing = vec2(8.0, 0.0);
     head(ui, frame, &name, commands);
-    let columns = table.schema(frame.model).map(|schema| &schema.columns[..]);
-    let column = columns
-        .unwrap_or_default()
-        .iter()
-        .find(|column| column.name == name);
-    let Some(column) = column.cloned() else {
+    let Some(schema) = table.schema(frame.model) else {
+        return note(ui, frame, "Counting…");
+    };
+    let mut columns = schema.columns.iter();
+    let Some(column) = columns.find(|column| column.name == name).cloned() else {
         return note(ui, frame, "The table has no such column.");
     };
     let Some(kind) = facet_kind(&column) else {
@@ -105,7 +104,7 @@ pub(super) fn note(ui: &mut Ui, frame: &FrameView<'_>, text: &str) {
             .font(theme::small_font())
             .color(frame.palette.muted),
     );
-    ui.add_space(inner.min_rect().height() + 10.0);
+    ui.add_space(inner.min_rect().height() + 18.0);
 }
 
 fn values(
@@ -242,7 +241,7 @@ impl Item<'_> {
         let text_area = inner
             .shrink2(vec2(8.0, 0.0))
             .with_max_y(inner.bottom() - 2.0);
-        check_box(ui, frame, text_area, self.is_chosen);
+        check_box::paint(ui, frame, text_area, self.is_chosen);
         let measured =
             ui.painter()
                 .layout_no_wrap(count.clone(), theme::small_font(), palette.muted);
@@ -275,24 +274,5 @@ impl Item<'_> {
         let clicked = response.clicked();
         response.on_hover_text(label);
         clicked
-    }
-}
-
-fn check_box(ui: &Ui, frame: &FrameView<'_>, area: Rect, is_checked: bool) {
-    let palette = frame.palette;
-    let at = area.left_center() + vec2(7.0, 0.0);
-    let place = Rect::from_center_size(at, vec2(14.0, 14.0));
-    let (fill, border) = if is_checked {
-        (palette.accent, palette.accent)
-    } else {
-        (palette.field, palette.border)
-    };
-    let stroke = egui::Stroke::new(1.0, border);
-    ui.painter()
-        .rect(place, 4.0, fill, stroke, egui::StrokeKind::Inside);
-    if is_checked {
-        let points = [vec2(-3.5, 0.2), vec2(-1.0, 2.8), vec2(3.8, -2.8)].map(|by| at + by);
-        let stroke = egui::Stroke::new(1.6, palette.on_accent);
-        ui.painter().line(points.to_vec(), stroke);
     }
 }

@@ -128,8 +128,14 @@ pub fn rows(count: u64) -> &'static str {
     if count == 1 { "row" } else { "rows" }
 }
 
-/// A reason as a sentence of its own: it starts with a capital letter.
+/// A reason as a sentence of its own: it starts with a capital letter, unless its first word is a name of
+/// the database's (`public.events`, `unit_price`), which would be another name then.
 pub fn sentence(reason: &str) -> String {
+    let first_word = reason.split_whitespace().next().unwrap_or_default();
+    let inside = first_word.trim_end_matches(|c: char| !c.is_alphanumeric());
+    if inside.contains(['.', '_']) {
+        return reason.to_owned();
+    }
     let mut rest = reason.chars();
     let first = rest.next().map(|first| first.to_uppercase().to_string());
     first.unwrap_or_default() + rest.as_str()
@@ -218,6 +224,9 @@ mod tests {
     #[test]
     fn sentences_start_with_a_capital() {
         assert_eq!(sentence("élan is gone"), "Élan is gone");
+        assert_eq!(sentence("wait. it counts"), "Wait. it counts");
+        assert_eq!(sentence("public.events has no"), "public.events has no");
+        assert_eq!(sentence("unit_price: a number"), "unit_price: a number");
         assert_eq!(sentence(""), "");
     }
 

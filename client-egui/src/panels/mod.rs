@@ -2,6 +2,7 @@
 
 mod advice;
 pub mod central;
+mod check_box;
 mod columns_menu;
 mod export_menu;
 pub mod facet;
@@ -12,8 +13,10 @@ pub mod icons;
 pub mod search_box;
 pub mod status_bar;
 pub mod table_list;
+mod theme_switch;
 pub mod top_bar;
 
+use egui::{Align, Ui, vec2};
 use web_time::Instant;
 
 pub(crate) use facet::rows_in;
@@ -33,6 +36,16 @@ pub struct FrameView<'a> {
     pub now: Instant,
     /// The colours.
     pub palette: &'a Palette,
+}
+
+/// What the entries beneath it in a menu are.
+pub(crate) fn menu_title(ui: &mut Ui, palette: &Palette, text: &str) {
+    let (area, response) =
+        ui.allocate_exact_size(vec2(ui.available_width(), 24.0), egui::Sense::hover());
+    let area = area.shrink2(vec2(ui.spacing().button_padding.x, 0.0));
+    let font = crate::theme::small_font();
+    crate::grid::paint_line(ui.painter(), area, text, font, palette.muted, Align::Min);
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, text));
 }
 
 /// A table's name as people say it: without the schema that goes without saying.

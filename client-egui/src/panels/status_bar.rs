@@ -40,7 +40,7 @@ pub fn show(
         .layout(Layout::left_to_right(Align::Center));
     let mut ui = ui.new_child(builder);
     ui.set_clip_rect(left);
-    badge(&mut ui, frame, commands);
+    badge(&mut ui, frame, table, commands);
     if let Some(refused) = news.refused {
         ui.add_space(8.0);
         ui.label(
@@ -55,26 +55,37 @@ pub fn show(
     notice(&mut ui, frame, commands);
 }
 
-fn badge(ui: &mut Ui, frame: &FrameView<'_>, commands: &mut Vec<Command>) {
+fn badge(
+    ui: &mut Ui,
+    frame: &FrameView<'_>,
+    table: Option<&OpenTable>,
+    commands: &mut Vec<Command>,
+) {
     let palette = frame.palette;
-    let (color, text, hint) = match frame.model.connection() {
-        ConnectionState::Connecting => (
+    let polled = table.and_then(|table| super::top_bar::polled(frame, table));
+    let (color, text, hint) = match (frame.model.connection(), polled) {
+        (ConnectionState::Connecting, _) => (
             palette.warning,
             "Connecting".to_owned(),
             format!("Connecting to {}", frame.url),
         ),
-        ConnectionState::Live => (
+        // What is shown of such a table is not true at once, however good the connection is.
+        (ConnectionState::Live, Some((_, reason))) => (palette.muted, "Polled".to_owned(), reason),
+        (ConnectionState::Live, None) => (
             palette.good,
             "Live".to_owned(),
             "Every commit is shown as it happens".to_owned(),
         ),
-        ConnectionState::CatchingUp => {
+        (ConnectionState::CatchingUp, _) => {
             let hint = "Connected again; what was missed is on its way";
             (palette.warning, "Catching up".to_owned(), hint.to_owned())
         }
-        ConnectionState::Reconnecting {
-            retry_at, reason, ..
-        } => {
+        (
+            ConnectionState::Reconnecting {
+                retry_at, reason, ..
+            },
+            _,
+        ) => {
             let text = reconnecting(ui, retry_at.saturating_duration_since(frame.now));
             (
                 palette.warning,
@@ -82,15 +93,18 @@ fn badge(ui: &mut Ui, frame: &FrameView<'_>, commands: &mut Vec<Command>) {
                 format!("{}.\nWhat is shown was true then.", sentence(reason)),
             )
         }
-        ConnectionState::Stale {
-            since_micros,
-            reason,
-        } => (
+        (
+            ConnectionState::Stale {
+                since_micros,
+                reason,
+            },
+            _,
+        ) => (
             palette.bad,
             format!("Stale since {}", utc_time(*since_micros)),
             reason.clone(),
         ),
-        ConnectionState::Incompatible { .. } => {
+        (ConnectionState::Incompatible { .. }, _) => {
             let hint = "The server speaks another version of the protocol";
             (palette.bad, "Incompatible".to_owned(), hint.to_owned())
         }

@@ -1,11 +1,11 @@
-//! The list of tables, at the left.
+//! The list of tables, at the left or in a menu.
 
 use egui::accesskit::Role;
-use egui::{Align, Align2, Rect, RichText, ScrollArea, Sense, Ui, vec2};
+use egui::{Align, Align2, Layout, Rect, RichText, ScrollArea, Sense, Ui, UiBuilder, pos2, vec2};
 use protocol::{Liveness, TableInfo};
 
 use super::format::about;
-use super::{FrameView, short_name};
+use super::{FrameView, short_name, theme_switch};
 use crate::app::{Command, OpenTable};
 use crate::grid::paint_line;
 use crate::panels::icons;
@@ -13,7 +13,16 @@ use crate::theme::{self, size};
 
 const ITEM_HEIGHT: f32 = 34.0;
 
-/// Draws the list.
+/// Room for the theme switch beneath the list, in points.
+const SWITCH: f32 = 52.0;
+
+/// The longest the list becomes in a menu, in points.
+const MENU_HEIGHT_MAX: f32 = 420.0;
+
+/// How many tables are hinted at while their names are not here yet.
+const PLACEHOLDERS: usize = 4;
+
+/// Draws it at the left, beneath the program's name.
 pub fn show(
     ui: &mut Ui,
     frame: &FrameView<'_>,
@@ -40,28 +49,76 @@ pub fn show(
                 .color(palette.faint),
         );
     });
+    let bottom = ui.max_rect().bottom();
+    let switch_top = bottom - SWITCH;
+    let area = ui.available_rect_before_wrap().with_max_y(switch_top);
+    let mut tables = ui.new_child(UiBuilder::new().max_rect(area));
+    list(&mut tables, frame, open, commands);
+    let switch = Rect::from_min_max(
+        pos2(area.left() + 16.0, switch_top),
+        pos2(area.right(), bottom),
+    );
+    let layout = Layout::left_to_right(Align::Center);
+    let mut switch = ui.new_child(UiBuilder::new().max_rect(switch).layout(layout));
+    theme_switch::show(&mut switch, frame, commands);
+}
+
+/// Draws the list as a menu.
+pub(super) fn menu(
+    ui: &mut Ui,
+    frame: &FrameView<'_>,
+    open: Option<&OpenTable>,
+    commands: &mut Vec<Command>,
+) {
+    ui.set_width(size::SIDE_BAR);
+    ScrollArea::vertical()
+        .max_height(MENU_HEIGHT_MAX)
+        .show(ui, |ui| items(ui, frame, open, commands));
+    ui.separator();
+    theme_switch::show(ui, frame, commands);
+}
+
+/// The tables, or why there are none.
+fn list(ui: &mut Ui, frame: &FrameView<'_>, open: Option<&OpenTable>, commands: &mut Vec<Command>) {
+    ScrollArea::vertical()
+        .auto_shrink(false)
+        .show(ui, |ui| items(ui, frame, open, commands));
+}
+
+fn items(
+    ui: &mut Ui,
+    frame: &FrameView<'_>,
+    open: Option<&OpenTable>,
+    commands: &mut Vec<Command>,
+) {
+    ui.spacing_mut().item_spacing.y = 2.0;
     let Some(tables) = frame.model.tables() else {
-        return;
+        return (0..PLACEHOLDERS).for_each(|nth| placeholder(ui, frame, nth));
     };
     if tables.is_empty() {
-        ui.add_space(8.0);
         ui.horizontal_wrapped(|ui| {
             ui.add_space(18.0);
             ui.label(
-                RichText::new("There is no table that the server may read.").color(palette.muted),
+                RichText::new("There is no table that the server may read.")
+                    .color(frame.palette.muted),
             );
         });
     }
-    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-        ui.spacing_mut().item_spacing.y = 2.0;
-        for table in tables {
-            let is_open =
-                open.is_some_and(|open| short_name(&open.name) == short_name(&table.name));
-            if item(ui, frame, table, is_open) && !is_open {
-                commands.push(Command::OpenTable(table.name.clone()));
-            }
+    for table in tables {
+        let is_open = open.is_some_and(|open| short_name(&open.name) == short_name(&table.name));
+        if item(ui, frame, table, is_open) && !is_open {
+            commands.push(Command::OpenTable(table.name.clone()));
         }
-    });
+    }
+}
+
+/// A table whose name is not here yet.
+fn placeholder(ui: &mut Ui, frame: &FrameView<'_>, nth: usize) {
+    let (area, _) = ui.allocate_exact_size(vec2(ui.available_width(), ITEM_HEIGHT), Sense::hover());
+    let width = 64.0 + 22.0 * (nth % 3) as f32;
+    let left = area.left_center() + vec2(20.0, -4.0);
+    let bar = Rect::from_min_size(left, vec2(width, 8.0));
+    ui.painter().rect_filled(bar, 4.0, frame.palette.skeleton);
 }
 
 /// Draws one table; returns whether it was clicked.

@@ -1,60 +1,176 @@
-//! The bar above the grid: which table, how many rows, which theme.
+//! The bar above the grid: which table, how many rows, what can be done with them.
 
-use egui::{Align, Button, Layout, Rect, RichText, Sense, ThemePreference, Ui, UiBuilder, vec2};
+use egui::{
+    Align, Button, Key, Layout, Modifiers, Popup, Rangef, Rect, RichText, Sense, Ui, UiBuilder,
+    pos2, vec2,
+};
 use protocol::Liveness;
 
 use super::format::{roughly, rows, thousands};
-use super::{FrameView, advice, columns_menu, export_menu, icons, search_box, short_name};
+use super::{
+    FrameView, advice, columns_menu, export_menu, icons, search_box, short_name, table_list,
+};
 use crate::app::{Command, OpenTable};
+use crate::grid::paint_line;
 use crate::model::WindowCache;
 use crate::theme::{self, PANEL_PADDING, size};
 
-/// Draws the bar.
+/// In a narrower bar than this, in points, what is said of the table has a line of its own.
+const ONE_LINE_FROM: f32 = 960.0;
+
+/// The height of that line, in points.
+const NOTES: f32 = 34.0;
+
+/// The most of a line that the table's name takes.
+const TITLE_SHARE: f32 = 0.5;
+
+/// How high the bar is, in points, if it is so wide. It depends on nothing else, so that the grid beneath
+/// it stays in place.
+pub fn height(width: f32) -> f32 {
+    if width < ONE_LINE_FROM {
+        size::TOP_BAR + NOTES
+    } else {
+        size::TOP_BAR
+    }
+}
+
+/// Draws the bar; with the list of tables behind the table's name, if that is nowhere else.
 pub fn show(
     ui: &mut Ui,
     frame: &FrameView<'_>,
-    table: Option<&mut OpenTable>,
+    mut table: Option<&mut OpenTable>,
+    has_side_bar: bool,
     admin_token: &mut String,
     commands: &mut Vec<Command>,
 ) {
-    let area = ui.max_rect().shrink2(PANEL_PADDING);
-    let layout = Layout::right_to_left(Align::Center);
-    let builder = UiBuilder::new().max_rect(area).layout(layout);
-    let mut right = ui.new_child(builder);
-    theme_switch(&mut right, frame, commands);
+    let whole = ui.max_rect();
+    let line = whole.with_max_y(whole.top() + size::TOP_BAR);
+    let line = line.shrink2(PANEL_PADDING);
+    let mut end = line.right();
+    if let Some(table) = &mut table {
+        let builder = UiBuilder::new()
+            .max_rect(line)
+            .layout(Layout::right_to_left(Align::Center));
+        let mut right = ui.new_child(builder);
+        actions(&mut right, frame, table, line.width(), commands);
+        end = right.min_rect().left() - 12.0;
+    }
+    let left = line.with_max_x(end);
+    let mut title_ui = part(ui, left);
+    title(
+        &mut title_ui,
+        frame,
+        table.as_deref(),
+        has_side_bar,
+        commands,
+    );
     let Some(table) = table else { return };
-    right.add_space(4.0);
-    export_menu::show(&mut right, frame, table, commands);
-    right.add_space(4.0);
-    columns_menu::show(&mut right, frame, table, commands);
+    let rest = if whole.width() < ONE_LINE_FROM {
+        let y = Rangef::new(line.bottom(), line.bottom() + NOTES - PANEL_PADDING.y);
+        Rect::from_x_y_ranges(line.x_range(), y)
+    } else {
+        left.with_min_x(title_ui.min_rect().right() + 12.0)
+    };
+    let mut rest = part(ui, rest);
+    notes(&mut rest, frame, table, admin_token, commands);
+}
+
+/// A part of the bar, filled from the left.
+fn part(ui: &mut Ui, area: Rect) -> Ui {
+    let layout = Layout::left_to_right(Align::Center);
+    let mut part = ui.new_child(UiBuilder::new().max_rect(area).layout(layout));
+    part.set_clip_rect(area.expand(4.0));
+    part
+}
+
+/// What can be done with the rows; from the right.
+fn actions(
+    ui: &mut Ui,
+    frame: &FrameView<'_>,
+    table: &mut OpenTable,
+    width: f32,
+    commands: &mut Vec<Command>,
+) {
+    export_menu::show(ui, frame, table, commands);
+    ui.add_space(4.0);
+    columns_menu::show(ui, frame, table, commands);
     // Always there, so that nothing beside it moves when rows are being fetched.
     let total = table.cache(frame.model).and_then(WindowCache::total);
     let can_go = total.is_some_and(|total| total > 0) && table.grouping.is_none();
-    right.add_space(4.0);
+    ui.add_space(4.0);
     let go_to = Button::new(RichText::new("Go to row").color(frame.palette.muted));
-    let go_to = right.add_enabled(can_go, go_to);
-    if go_to.on_hover_text("Ctrl+G").clicked() {
+    let go_to = ui.add_enabled(can_go, go_to);
+    // Wherever the keyboard is: a field would take the digits that follow.
+    let wanted = can_go && ui.input_mut(|input| input.consume_key(Modifiers::COMMAND, Key::G));
+    if go_to.on_hover_text("Ctrl+G").clicked() || wanted {
         commands.push(Command::ShowGoTo(true));
     }
-    right.add_space(4.0);
-    let width = (area.width() * 0.26).clamp(120.0, 260.0);
-    search_box::show(&mut right, frame, table, width, commands);
-    let left = area.with_max_x(right.min_rect().left() - 12.0);
-    let layout = Layout::left_to_right(Align::Center);
-    let mut ui = ui.new_child(UiBuilder::new().max_rect(left).layout(layout));
-    ui.set_clip_rect(left.expand(4.0));
-    ui.label(
-        RichText::new(short_name(&table.name))
-            .font(theme::strong_font(size::TITLE))
-            .color(frame.palette.text),
-    );
     ui.add_space(4.0);
+    let width = (width * 0.24).clamp(120.0, 260.0);
+    search_box::show(ui, frame, table, width, commands);
+}
+
+/// The table's name, which opens the list of tables where that is nowhere else.
+fn title(
+    ui: &mut Ui,
+    frame: &FrameView<'_>,
+    table: Option<&OpenTable>,
+    has_side_bar: bool,
+    commands: &mut Vec<Command>,
+) {
+    let palette = frame.palette;
+    let name = match table {
+        Some(table) => short_name(&table.name),
+        None if has_side_bar => return,
+        None => "Tables",
+    };
+    let font = theme::strong_font(size::TITLE);
+    let painter = ui.painter();
+    let galley = painter.layout_no_wrap(name.to_owned(), font.clone(), palette.text);
+    let room_for_sign = if has_side_bar { 0.0 } else { 24.0 };
+    let width_max = (ui.available_width() * TITLE_SHARE).max(60.0);
+    let text_width = galley.size().x.ceil().min(width_max - room_for_sign);
+    let whole = vec2(text_width + room_for_sign, 30.0);
+    let sense = if has_side_bar {
+        Sense::hover()
+    } else {
+        Sense::click()
+    };
+    let (area, response) = ui.allocate_exact_size(whole, sense);
+    if !has_side_bar && (response.hovered() || response.has_focus()) {
+        let fill = palette.hover;
+        ui.painter()
+            .rect_filled(area.expand2(vec2(6.0, 0.0)), 6.0, fill);
+    }
+    let text = area.with_max_x(area.left() + text_width + 1.0);
+    paint_line(ui.painter(), text, name, font, palette.text, Align::Min);
+    if has_side_bar {
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, name));
+        return;
+    }
+    let sign = pos2(area.right() - 8.0, area.center().y + 1.0);
+    icons::chevron_down(ui.painter(), sign, palette.muted);
+    let label = format!("{name}, choose a table");
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &label));
+    Popup::menu(&response).gap(8.0).show(|ui| {
+        table_list::menu(ui, frame, table, commands);
+    });
+}
+
+/// What is said of the rows, and what can be taken back.
+fn notes(
+    ui: &mut Ui,
+    frame: &FrameView<'_>,
+    table: &OpenTable,
+    admin_token: &mut String,
+    commands: &mut Vec<Command>,
+) {
     ui.label(RichText::new(count(frame, table)).color(frame.palette.muted));
     if let Some((pause, reason)) = polled(frame, table) {
         ui.label(RichText::new(pause).color(frame.palette.faint))
             .on_hover_text(reason);
     }
-    advice::show(&mut ui, frame, table, admin_token, commands);
+    advice::show(ui, frame, table, admin_token, commands);
     if !table.filters.is_empty() {
         let text = if table.filters.len() == 1 {
             "Clear filter"
@@ -62,27 +178,27 @@ pub fn show(
             "Clear filters"
         };
         ui.add_space(4.0);
-        if chip(&mut ui, frame, text) {
+        if chip(ui, frame, text) {
             commands.push(Command::ClearFilters);
         }
     }
     if let Some(grouping) = &table.grouping {
         ui.add_space(4.0);
-        if chip(&mut ui, frame, &format!("By {}", grouping.by.join(", "))) {
+        if chip(ui, frame, &format!("By {}", grouping.by.join(", "))) {
             commands.push(Command::GroupBy(Vec::new()));
         }
     }
 }
 
-/// `every 2 s`, and why, if the table is looked at again and again rather than followed.
-fn polled(frame: &FrameView<'_>, table: &OpenTable) -> Option<(String, String)> {
+/// `polled every 2 s`, and why, if the table is looked at again and again rather than followed.
+pub(super) fn polled(frame: &FrameView<'_>, table: &OpenTable) -> Option<(String, String)> {
     match &table.schema(frame.model)?.liveness {
         Liveness::Live => None,
         Liveness::Polled {
             every_millis,
             reason,
         } => {
-            let pause = format!("every {} s", f64::from(*every_millis) / 1_000.0);
+            let pause = format!("polled every {} s", f64::from(*every_millis) / 1_000.0);
             Some((pause, format!("Not live: {reason}.")))
         }
     }
@@ -138,54 +254,4 @@ fn chip(ui: &mut Ui, frame: &FrameView<'_>, text: &str) -> bool {
     );
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, text));
     response.clicked()
-}
-
-/// System, light, dark: a switch of three.
-fn theme_switch(ui: &mut Ui, frame: &FrameView<'_>, commands: &mut Vec<Command>) {
-    let palette = frame.palette;
-    let (area, _) = ui.allocate_exact_size(vec2(96.0, 30.0), Sense::hover());
-    let border = egui::Stroke::new(1.0, palette.border);
-    ui.painter().rect(
-        area,
-        8.0,
-        palette.backdrop,
-        border,
-        egui::StrokeKind::Inside,
-    );
-    let chosen = ui.ctx().options(|options| options.theme_preference);
-    let choices = [
-        (ThemePreference::System, "System theme"),
-        (ThemePreference::Light, "Light theme"),
-        (ThemePreference::Dark, "Dark theme"),
-    ];
-    for (index, (preference, name)) in choices.into_iter().enumerate() {
-        let at = area.min + vec2(index as f32 * 32.0, 0.0);
-        let part = Rect::from_min_size(at, vec2(32.0, 30.0)).shrink(3.0);
-        let id = ui.scope_id().with(name);
-        let response = ui.interact(part, id, Sense::click());
-        let is_chosen = preference == chosen;
-        let background = if is_chosen {
-            palette.surface
-        } else {
-            palette.backdrop
-        };
-        if is_chosen {
-            ui.painter()
-                .rect(part, 6.0, background, border, egui::StrokeKind::Inside);
-        }
-        let active = is_chosen || response.hovered();
-        let color = if active { palette.text } else { palette.faint };
-        match preference {
-            ThemePreference::System => icons::screen(ui.painter(), part.center(), color),
-            ThemePreference::Light => icons::sun(ui.painter(), part.center(), color),
-            ThemePreference::Dark => icons::moon(ui.painter(), part.center(), color, background),
-        }
-        response.widget_info(|| {
-            egui::WidgetInfo::selected(egui::Role::RadioButton, true, is_chosen, name)
-        });
-        if response.clicked() {
-            commands.push(Command::SetTheme(preference));
-        }
-        response.on_hover_text(name);
-    }
 }

@@ -17,9 +17,9 @@ use client_egui::model::{LinkEvent, Model};
 use client_egui::net::Now;
 use protocol::{
     Advice, ClientMsg, Column, ColumnKind, Edit, EditOutcome, EditResult, ErrorCode, Generation,
-    Hello, Highlight, IndexProgress, IndexState, IndexSuggestion, Limits, Opened, OpeningCost,
-    PROTOCOL_VERSION, Row, RowOp, ServedBy, ServedVerdict, ServerMsg, Status, Summarize, TableInfo,
-    TableSchema, Tables, Update, Value, Version, ViewSpec, WindowId,
+    Hello, Highlight, IndexProgress, IndexState, IndexSuggestion, Limits, Liveness, Opened,
+    OpeningCost, PROTOCOL_VERSION, Row, RowOp, ServedBy, ServedVerdict, ServerMsg, Status,
+    Summarize, TableInfo, TableSchema, Tables, Update, Value, Version, ViewSpec, WindowId,
 };
 use web_time::Instant;
 
@@ -110,6 +110,15 @@ impl Stage {
         }));
         stage.say(ServerMsg::Status(Status::Live));
         stage
+    }
+
+    /// The same table, looked at again and again instead of followed.
+    pub fn polled(mut self) -> Self {
+        self.schema.liveness = Liveness::Polled {
+            every_millis: 2_000,
+            reason: "it has no key".to_owned(),
+        };
+        self
     }
 
     /// Lets the model take in a message.
