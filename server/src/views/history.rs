@@ -52,8 +52,9 @@ impl History {
         self.pinned = pinned;
     }
 
-    /// Adds the newest changes; the oldest are forgotten as room is needed.
-    pub fn push(&mut self, next: Snapshot, changes: Arc<TableChanges>) {
+    /// Adds what the newest changes tell that a state had not `seen`; the oldest are forgotten as room is needed.
+    pub fn push(&mut self, seen: &Snapshot, next: Snapshot, changes: &Arc<TableChanges>) {
+        let changes = unseen(changes, seen);
         self.sides += changes.sides.len();
         self.entries.push_back(Entry { next, changes });
         let sides_max = if self.pinned {
@@ -100,5 +101,60 @@ impl History {
                 .iter()
                 .filter(move |entry| !state.covers(&entry.next))
         })
+    }
+}
+
+/// The changes without the sides that a state has seen: a server that read some of a batch by itself, before the
+/// leader's batch came, holds them already, and a side that were held twice would be counted twice.
+fn unseen(changes: &Arc<TableChanges>, seen: &Snapshot) -> Arc<TableChanges> {
+    if !changes.sides.iter().any(|side| seen.sees(side.xid)) {
+        return changes.clone();
+    }
+    let mut rest = TableChanges::clone(changes);
+    rest.sides.retain(|side| !seen.sees(side.xid));
+    Arc::new(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::Value;
+    use view_index::{Side, TableRow};
+
+    use super::*;
+
+    fn deletion(xid: u64) -> Side {
+        let row = TableRow {
+            key: vec![Value::Int(1)].into(),
+            cells: Box::default(),
+            omitted: Box::default(),
+        };
+        Side {
+            xid,
+            appeared: false,
+            row: Arc::new(row),
+        }
+    }
+
+    /// A follower reads up to 7, and then the leader's batch comes that leads from 6 to 8.
+    #[test]
+    fn what_two_batches_tell_is_held_once() {
+        let until = |xmax| Snapshot::new(xmax, xmax, []);
+        let changes = |xids: &[u64]| {
+            let sides = xids.iter().copied().map(deletion).collect();
+            Arc::new(TableChanges {
+                sides,
+                ..TableChanges::default()
+            })
+        };
+        let mut history = History::new(until(6));
+        history.push(&until(6), until(7), &changes(&[6]));
+        history.push(&until(7), until(8), &changes(&[6, 7]));
+        let xids = |state| -> Option<Vec<u64>> {
+            let since = history.since(&state)?;
+            Some(since.sides.iter().map(|side| side.xid).collect())
+        };
+        assert_eq!(xids(until(6)), Some(vec![6, 7]));
+        assert_eq!(xids(until(7)), Some(vec![7]));
+        assert_eq!(xids(until(5)), None, "no longer known");
     }
 }

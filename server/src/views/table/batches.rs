@@ -119,7 +119,7 @@ impl TableTask {
         }
         self.unmeasured = true;
         self.summaries.apply(changes, &verdicts, ranks, &seen);
-        self.history.push(next.snapshot.clone(), changes.clone());
+        self.history.push(&seen, next.snapshot.clone(), changes);
         Ok(())
     }
 
