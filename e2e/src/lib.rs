@@ -15,7 +15,9 @@ pub mod postgres;
 pub mod proxy;
 pub mod redis_server;
 pub mod server;
+pub mod set_clock;
 pub mod socket;
+pub mod summaries;
 pub mod viewing;
 
 pub use browser::Browser;
@@ -24,4 +26,5 @@ pub use postgres::{Cluster, TestDatabase};
 pub use proxy::TcpProxy;
 pub use redis_server::TestRedis;
 pub use server::{ServerProcess, TestServer};
+pub use set_clock::SetClock;
 pub use socket::RawSocket;

@@ -22,7 +22,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::Value as Json;
 use server::ServerOptions;
 
-use crate::snapshots::Snapshots;
+use crate::snapshots::{Named, Snapshots};
 
 /// An index serves the orders by `a` and `b`, none those by `name` and `note`. A quarter of the rows has each `part`:
 /// their keys take a quarter of a MiB or less.
@@ -221,7 +221,9 @@ impl Client {
         };
         let update = self.until("the rows of a jump", is_there).await;
         let (view, ids) = (&self.views[window], &self.windows[window].ids);
-        let held = snapshots.of(&update.to);
+        let named = Named::by(&update.to);
+        assert_eq!(named.second, None, "a view without relative dates");
+        let held = snapshots.of(&named);
         let rows = held.client().query(&view.page(update.start, 9), &[]).await;
         let expected: Vec<i64> = rows.unwrap().iter().map(|row| row.get(0)).collect();
         assert_eq!(*ids, expected, "{view:?} at {start}");

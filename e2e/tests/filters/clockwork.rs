@@ -1,46 +1,19 @@
 //! Relative dates: a view moves along with time, by deltas, and is what PostgreSQL says at its instant.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-
 use e2e::viewing::{open, shows};
-use e2e::{RawSocket, TestDatabase, TestServer};
+use e2e::{RawSocket, SetClock, TestDatabase, TestServer};
 use protocol::{Filter, FilterOp, RowOp, ServerMsg, Update, ViewSpec};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use server::ServerOptions;
 use server::db::catalog::Catalog;
 use server::views::answers::Answers;
-use server::views::clock::Clock;
 use server::views::plan::Plan;
 
 use crate::{connect, ids, shows_query, test};
 
 /// 2026-02-27 23:59:00 UTC: soon it will be the last day of a short month.
 const BEGIN: i64 = 1_772_236_740;
-
-/// A clock that a test sets.
-#[derive(Clone)]
-struct SetClock(Arc<AtomicI64>);
-
-impl SetClock {
-    fn new() -> Self {
-        Self(Arc::new(AtomicI64::new(BEGIN)))
-    }
-
-    fn clock(&self) -> Clock {
-        let time = self.0.clone();
-        Clock::new(move || time.load(Ordering::SeqCst))
-    }
-
-    fn now(&self) -> i64 {
-        self.0.load(Ordering::SeqCst)
-    }
-
-    fn pass(&self, seconds: i64) {
-        self.0.fetch_add(seconds, Ordering::SeqCst);
-    }
-}
 
 /// Rows around the beginning, near and far.
 const TABLE: &str = "
@@ -181,7 +154,7 @@ async fn views_move_along_with_time_as_rows_change() {
         println!("seed {seed}");
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let clock = SetClock::new();
+    let clock = SetClock::at(BEGIN);
     let (database, server) = started(&clock).await;
     let client = connect(&database).await;
     let mut viewer = server.viewer().await;
@@ -233,7 +206,7 @@ async fn next_update(socket: &mut RawSocket) -> Update {
 /// What time changes reaches a window as any other change: rows kept, rows gone, rows come.
 #[tokio::test]
 async fn a_step_is_a_delta() {
-    let clock = SetClock::new();
+    let clock = SetClock::at(BEGIN);
     let (database, server) = started(&clock).await;
     database
         .execute(
@@ -270,7 +243,7 @@ async fn a_step_is_a_delta() {
 /// Whoever asks later for the same relative dates gets the same view.
 #[tokio::test]
 async fn the_same_dates_are_the_same_view() {
-    let clock = SetClock::new();
+    let clock = SetClock::at(BEGIN);
     let (database, server) = started(&clock).await;
     let spec = view(within("at", FilterOp::WithinLast, "7 days"));
     let pool = sqlx::PgPool::connect(database.url()).await.unwrap();
@@ -307,7 +280,7 @@ async fn the_same_dates_are_the_same_view() {
 /// A table that is not live is looked at for the present instant.
 #[tokio::test]
 async fn a_polled_view_moves_too() {
-    let clock = SetClock::new();
+    let clock = SetClock::at(BEGIN);
     let (database, server) = started(&clock).await;
     database
         .execute(
@@ -330,7 +303,7 @@ async fn a_polled_view_moves_too() {
 /// Groups and totals of relative dates are counted anew at every step.
 #[tokio::test]
 async fn a_summary_moves_too() {
-    let clock = SetClock::new();
+    let clock = SetClock::at(BEGIN);
     let (database, server) = started(&clock).await;
     database
         .execute(

@@ -1,93 +1,35 @@
 //! A client that moves about at random and has every version it applies checked.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use e2e::RawSocket;
 use protocol::{
-    Ack, ClientMsg, CloseWindow, Generation, MoveWindow, OpenWindow, ResetReason, Resume, Row,
-    RowOp, ServerMsg, Update, UpdateNumber, Version, WindowId,
+    Ack, ClientMsg, CloseWindow, Column, Generation, MoveWindow, OpenWindow, ResetReason, Resume,
+    ServerMsg, Update, UpdateNumber, WindowId,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio::time::timeout;
 
-use crate::run::Run;
-use crate::snapshots::Snapshots;
-use crate::table::NAME;
+use crate::replica::Replica;
+use crate::run::{Check, PATIENCE, Run, STALLED, Shown};
+use crate::snapshots::{Named, Snapshots};
 use crate::views::View;
 
 /// How often a client does something else than applying updates, at most.
 const RESTLESSNESS: Duration = Duration::from_millis(120);
+
+/// How often a client that has not been shown anything yet moves on instead of waiting for it. Of a large table,
+/// whose views take a while to open, clients that move on all the time would never be shown anything.
+const HASTE: f64 = 0.1;
+const HASTE_AT_LARGE_TABLES: f64 = 0.01;
 
 /// Rows that may come and go while PostgreSQL is asked.
 const START_SLACK: u64 = 100;
 
 /// How often a window is asked for at the view's end.
 const FROM_END: f64 = 0.12;
-
-/// What the client holds. Written from the protocol's documentation alone.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Replica {
-    pub(crate) version: Option<Version>,
-    number: UpdateNumber,
-    pub(crate) start: u64,
-    pub(crate) total: u64,
-    pub(crate) is_exact: bool,
-    pub(crate) rows: Vec<Row>,
-}
-
-impl Replica {
-    fn apply(&mut self, update: Update) -> Result<(), String> {
-        if update.number != self.number + 1 {
-            return Err(format!("update {} follows {}", update.number, self.number));
-        }
-        if update.from.is_some() && update.from != self.version {
-            return Err(format!(
-                "an update from {:?} at {:?}",
-                update.from, self.version
-            ));
-        }
-        let before = if update.from.is_some() {
-            std::mem::take(&mut self.rows)
-        } else {
-            vec![]
-        };
-        let at = |from: u32| {
-            before
-                .get(from as usize)
-                .ok_or("a row that is not held")
-                .cloned()
-        };
-        let mut rows = Vec::new();
-        for op in update.rows {
-            match op {
-                RowOp::Keep { from, count } => {
-                    for index in from..from + count {
-                        rows.push(at(index)?);
-                    }
-                }
-                RowOp::Patch { from, cells } => {
-                    let mut row = at(from)?;
-                    for (column, value) in cells {
-                        row.cells[column as usize] = value;
-                    }
-                    rows.push(row);
-                }
-                RowOp::Row(row) => rows.push(row),
-            }
-        }
-        *self = Self {
-            version: Some(update.to),
-            number: update.number,
-            start: update.start,
-            total: update.total,
-            is_exact: update.total_is_exact,
-            rows,
-        };
-        Ok(())
-    }
-}
 
 /// A range of the view, as asked for.
 #[derive(Clone, Copy, Debug)]
@@ -99,17 +41,16 @@ pub(crate) struct Asked {
     pub(crate) from_end: bool,
 }
 
-/// Something to be compared with PostgreSQL.
-pub(crate) struct Check {
+/// A window's rows, to be compared with PostgreSQL.
+pub(crate) struct ShownRows {
     pub(crate) view: View,
+    /// Whether the server ordered them by rank.
+    pub(crate) is_ranked: bool,
     /// The columns asked for: places in the table.
     pub(crate) columns: Vec<usize>,
     pub(crate) replica: Replica,
     /// The range that was asked for.
     pub(crate) asked: Asked,
-    /// Whether a delta led here, because something had changed.
-    pub(crate) followed: bool,
-    pub(crate) snapshot: Arc<crate::snapshots::Held>,
 }
 
 pub(crate) struct Client {
@@ -120,11 +61,14 @@ pub(crate) struct Client {
     snapshots: Arc<Snapshots>,
     window: WindowId,
     view: View,
+    is_ranked: bool,
     columns: Vec<usize>,
     replica: Replica,
     asked: Vec<Asked>,
     /// The newest generation an update has named.
     answered: Option<Generation>,
+    /// Since when it has been waiting for an answer, whatever it asked for meanwhile.
+    waiting_since: Option<Instant>,
     /// An update to be acknowledged later.
     owed: Option<UpdateNumber>,
     resumed: bool,
@@ -142,6 +86,7 @@ impl Client {
             socket: RawSocket::connect(&url).await,
             url,
             view: run.view(&mut rng),
+            is_ranked: false,
             columns: run.columns(&mut rng),
             rng,
             run,
@@ -150,6 +95,7 @@ impl Client {
             replica: Replica::default(),
             asked: Vec::new(),
             answered: None,
+            waiting_since: None,
             owed: None,
             resumed: false,
         }
@@ -163,15 +109,42 @@ impl Client {
             match timeout(patience, self.socket.next()).await {
                 Ok(Ok(message)) => self.take(message).await?,
                 Ok(Err(code)) => return Err(format!("the server closed the socket: {code:?}")),
-                Err(_) if self.run.is_behind() => self.acknowledge().await,
+                Err(_) if self.run.is_behind() || self.waits() => self.acknowledge().await,
                 Err(_) => self.act().await,
             }
+            self.check_patience()?;
         }
         Ok(())
     }
 
+    /// Whether it waits for the first rows of what it has opened.
+    fn waits(&mut self) -> bool {
+        let haste = if self.run.is_large() {
+            HASTE_AT_LARGE_TABLES
+        } else {
+            HASTE
+        };
+        self.answered.is_none() && !self.rng.random_bool(haste)
+    }
+
+    fn check_patience(&self) -> Result<(), String> {
+        match self.waiting_since {
+            Some(since) if since.elapsed() > PATIENCE => Err(format!(
+                "{STALLED}: nothing came for {:?}: {:?} {:?}",
+                since.elapsed(),
+                self.view,
+                self.asked
+            )),
+            _ => Ok(()),
+        }
+    }
+
     async fn take(&mut self, message: ServerMsg) -> Result<(), String> {
         match message {
+            ServerMsg::Opened(opened) if opened.window == self.window => {
+                self.is_ranked = opened.ranked;
+                Ok(())
+            }
             ServerMsg::Update(update) if update.window == self.window => self.update(update).await,
             ServerMsg::Error(error) => Err(format!("{:?}: {error:?}", self.view)),
             _ => Ok(()),
@@ -189,6 +162,9 @@ impl Client {
             Some(ResetReason::TooManyChanges) if self.run.table.has_long_values() => {}
             // A batch from before TRUNCATE, read after it, finds no rows.
             Some(ResetReason::TooManyChanges) if self.run.is_truncating() => {}
+            // A step of the clock may pass more rows than can be moved one by one.
+            Some(ResetReason::TooManyChanges) if self.view.is_relative() && self.run.is_large() => {
+            }
             Some(reason) => return Err(format!("{reason:?} for no reason: {context}")),
         }
         let asked = self
@@ -197,28 +173,34 @@ impl Client {
             .find(|asked| asked.generation == update.generation);
         let asked = *asked.ok_or(format!("generation {} of {context}", update.generation))?;
         let (number, generation) = (update.number, update.generation);
-        let followed = update.from.is_some() && update.changed_at_micros.is_some();
+        // When the rows of a table that is polled changed is not known.
+        let is_change = update.changed_at_micros.is_some() || !self.run.is_live;
+        let followed = update.from.is_some() && is_change;
         self.replica
             .apply(update)
             .map_err(|error| format!("{error}: {context}"))?;
+        // Its own answer may still be to come, but the server has not stalled.
+        self.waiting_since = None;
         if self.answered != Some(generation) {
             self.answered = Some(generation);
             self.check_start(asked)
                 .map_err(|error| format!("{error}: {context}"))?;
         }
         self.run.show(self.replica.rows.iter().map(|row| &row.key));
-        let version = self
-            .replica
-            .version
-            .clone()
-            .ok_or("an update has a version")?;
+        let version = self.replica.version.as_ref();
+        let named = Named::by(version.ok_or("an update has a version")?);
+        self.run.check_instant(&self.view, &named)?;
         let check = Check {
-            view: self.view.clone(),
-            columns: self.columns.clone(),
-            replica: self.replica.clone(),
-            asked,
+            held: self.snapshots.of(&named),
+            named,
             followed,
-            snapshot: self.snapshots.of(&version),
+            shown: Shown::Rows(Box::new(ShownRows {
+                view: self.view.clone(),
+                is_ranked: self.is_ranked,
+                columns: self.columns.clone(),
+                replica: self.replica.clone(),
+                asked,
+            })),
         };
         self.run.check(check).await;
         self.owed = Some(number);
@@ -318,6 +300,7 @@ impl Client {
             asked.start = self.replica.start;
         }
         self.asked = vec![asked];
+        self.waiting_since.get_or_insert_with(Instant::now);
         let open = OpenWindow {
             window: self.window,
             generation: 0,
@@ -336,6 +319,7 @@ impl Client {
         let generation = self.asked.last().map_or(0, |asked| asked.generation) + 1;
         let asked = self.anywhere(generation);
         self.asked.push(asked);
+        self.waiting_since.get_or_insert_with(Instant::now);
         self.owed = None;
         let moved = MoveWindow {
             window: self.window,
@@ -349,18 +333,15 @@ impl Client {
     }
 }
 
-/// Asks the server which columns of the table can be sorted by.
-pub(crate) async fn sortable_columns(url: &str) -> Result<Vec<bool>, String> {
+/// Asks the server what the columns of the table are.
+pub(crate) async fn columns(url: &str, table: &str) -> Result<Vec<Column>, String> {
     let mut socket = RawSocket::connect(url).await;
-    let open = format!(r#"{{"open":{{"window":1,"view":{{"table":"{NAME}"}},"count":0}}}}"#);
+    let open = format!(r#"{{"open":{{"window":1,"view":{{"table":"{table}"}},"count":0}}}}"#);
     socket.send_text(&open).await;
     let is_answer =
         |message: &ServerMsg| matches!(message, ServerMsg::Opened(_) | ServerMsg::Error(_));
     match socket.expect("the columns", is_answer).await {
-        ServerMsg::Opened(opened) => {
-            let columns = opened.schema.columns.iter();
-            Ok(columns.map(|column| column.sortable).collect())
-        }
+        ServerMsg::Opened(opened) => Ok(opened.schema.columns),
         refusal => Err(format!("{refusal:?}")),
     }
 }

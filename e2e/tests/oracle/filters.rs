@@ -34,6 +34,9 @@ pub(crate) fn random_filter(table: &Table, depth: u32, rng: &mut ChaCha8Rng) -> 
 }
 
 fn random_test(column: &Column, rng: &mut ChaCha8Rng) -> (Filter, String) {
+    if column.kind.near.is_some() && rng.random_bool(0.5) {
+        return within(column, rng);
+    }
     let name = column.sql();
     let choice = if column.sortable {
         rng.random_range(0..12)
@@ -134,19 +137,94 @@ fn like(column: &Column, anywhere: bool, rng: &mut ChaCha8Rng) -> (Filter, Strin
         .replace('%', "\\%")
         .replace('_', "\\_");
     let before = if anywhere { "%" } else { "" };
-    let (name, pattern) = (column.sql(), quoted(&format!("{before}{pattern}%")));
-    // ILIKE refuses collations that call different bytes equal; the database's own is none of them.
-    let plain = ["nocase", "noaccent", "word", "char("];
-    let collate = if plain.iter().any(|name| column.kind.sql.contains(name)) {
-        " COLLATE \"default\""
-    } else {
-        ""
-    };
-    let condition = format!("(({name}::text{collate}) ILIKE {pattern})");
+    let condition = ilike(column, &format!("{before}{pattern}%"));
     let op = if anywhere {
         FilterOp::Contains
     } else {
         FilterOp::StartsWith
     };
     (test(column, op, vec![Value::text(piece)]), condition)
+}
+
+/// Whether a column's text is like a pattern, in any case.
+pub(crate) fn ilike(column: &Column, pattern: &str) -> String {
+    let (name, pattern) = (column.sql(), quoted(pattern));
+    // ILIKE refuses collations that call different bytes equal; the database's own is none of them.
+    let collate = if column.kind.folds() {
+        " COLLATE \"default\""
+    } else {
+        ""
+    };
+    format!("(({name}::text{collate}) ILIKE {pattern})")
+}
+
+/// Where the second at which a view stands is to be put into its condition.
+pub(crate) const NOW: &str = ":now";
+
+/// How far relative dates reach, and how many seconds there are between the instants that they stand at.
+const INTERVALS: [(&str, i64); 7] = [
+    ("90 seconds", 1),
+    ("10 minutes", 1),
+    ("1 hour", 1),
+    ("1 day", 10),
+    ("7 days", 60),
+    ("2 months", 600),
+    ("1 year", 600),
+];
+
+/// The seconds between two instants of every relative date.
+pub(crate) fn steps(table: &Table, filter: &Filter) -> Vec<i64> {
+    match filter {
+        Filter::And(inner) | Filter::Or(inner) => {
+            inner.iter().flat_map(|inner| steps(table, inner)).collect()
+        }
+        Filter::Not(inner) => steps(table, inner),
+        Filter::Test(test) if matches!(test.op, FilterOp::WithinLast | FilterOp::WithinNext) => {
+            let is_day = |column: &Column| column.name == test.column && column.kind.sql == "date";
+            let text = test.values[0].to_postgres_text();
+            let of = |(interval, _): &&(&str, i64)| text.as_deref() == Some(*interval);
+            let step = INTERVALS.iter().find(of).map_or(1, |(_, step)| *step);
+            vec![if table.columns.iter().any(is_day) {
+                86_400
+            } else {
+                step
+            }]
+        }
+        Filter::Test(_) => Vec::new(),
+    }
+}
+
+/// `within_last` or `within_next`, as the protocol defines them.
+fn within(column: &Column, rng: &mut ChaCha8Rng) -> (Filter, String) {
+    let (interval, step) = *INTERVALS.choose(rng).unwrap();
+    let is_next = rng.random_bool(0.4);
+    let name = column.sql();
+    let (op, sign) = if is_next {
+        (FilterOp::WithinNext, "+")
+    } else {
+        (FilterOp::WithinLast, "-")
+    };
+    let condition = if column.kind.sql == "date" {
+        let today = format!("(to_timestamp({NOW}) AT TIME ZONE 'UTC')::date");
+        let there = format!("({today} {sign} interval '{interval}')::date");
+        let (from, until) = if is_next {
+            (today, there)
+        } else {
+            (there, today)
+        };
+        format!("({name} > {from} AND {name} <= {until})")
+    } else {
+        let zone = if column.kind.cast == "timestamptz" {
+            ""
+        } else {
+            " AT TIME ZONE 'UTC'"
+        };
+        let instant =
+            |later: i64| format!("(to_timestamp({NOW} - {NOW} % {step} + {later}){zone})");
+        let (mut from, mut until) = (instant(0), instant(step));
+        let far = if is_next { &mut until } else { &mut from };
+        far.push_str(&format!(" {sign} interval '{interval}'"));
+        format!("({name} > {from} AND {name} <= {until})")
+    };
+    (test(column, op, vec![Value::text(interval)]), condition)
 }

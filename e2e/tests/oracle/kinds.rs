@@ -16,6 +16,8 @@ pub(crate) struct Kind {
     pub(crate) others: &'static [&'static str],
     /// A value for each number, no two of them equal; without it the type cannot be a key by itself.
     pub(crate) nth: Option<fn(u64) -> String>,
+    /// The value of a second since 1970, for dates.
+    pub(crate) near: Option<fn(i64) -> String>,
     /// The same value written differently, where there is one.
     pub(crate) respell: Option<fn(&str) -> String>,
     /// Whether `to_json` writes something else than a string or a number.
@@ -37,6 +39,7 @@ const fn kind(
         values,
         others,
         nth: None,
+        near: None,
         respell: None,
         is_nested: false,
         has_order: true,
@@ -57,6 +60,22 @@ impl Kind {
     const fn nth(mut self, nth: fn(u64) -> String) -> Self {
         self.nth = Some(nth);
         self
+    }
+
+    const fn near(mut self, near: fn(i64) -> String) -> Self {
+        self.near = Some(near);
+        self
+    }
+
+    /// Whether it is a type of texts.
+    pub(crate) fn is_text(&self) -> bool {
+        ["text", "varchar", "bpchar", "name", "word"].contains(&self.cast)
+    }
+
+    /// Whether texts that differ may be equal.
+    pub(crate) fn folds(&self) -> bool {
+        let folding = ["nocase", "noaccent", "word"];
+        self.cast == "bpchar" || folding.iter().any(|name| self.sql.contains(name))
     }
 
     const fn respell(mut self, respell: fn(&str) -> String) -> Self {
@@ -157,6 +176,21 @@ fn instant(n: u64) -> String {
 
 fn local_instant(n: u64) -> String {
     format!("{}T{}", day(spread(n) % 50_000), clock(n))
+}
+
+/// As a Julian day.
+fn day_of(second: i64) -> String {
+    format!("J{}", second.div_euclid(86_400) + 2_440_588)
+}
+
+fn local_time_of(second: i64) -> String {
+    let of_day = second.rem_euclid(86_400);
+    let (hours, minutes, seconds) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
+    format!("{} {hours:02}:{minutes:02}:{seconds:02}.25", day_of(second))
+}
+
+fn time_of(second: i64) -> String {
+    format!("{}+00", local_time_of(second))
 }
 
 fn uuid(n: u64) -> String {
@@ -360,7 +394,8 @@ pub(crate) static KINDS: &[Kind] = &[
         ],
         &["2000-01-01"],
     )
-    .nth(day),
+    .nth(day)
+    .near(day_of),
     kind(
         "time",
         &["00:00", "23:59:59.999999", "24:00", "12:30"],
@@ -378,14 +413,19 @@ pub(crate) static KINDS: &[Kind] = &[
         ],
         &["12:00+01"],
     ),
-    kind("timestamp", INSTANTS, &["2000-01-01"]).nth(local_instant),
+    kind("timestamp", INSTANTS, &["2000-01-01"])
+        .nth(local_instant)
+        .near(local_time_of),
     kind(
         "timestamptz",
         INSTANTS,
         &["2000-01-01T00:00:00+00:00", "2026-01-01T00:00:00+00:00"],
     )
-    .nth(instant),
-    kind("timestamp(0)", INSTANTS, &["2000-01-01"]).cast("timestamp"),
+    .nth(instant)
+    .near(time_of),
+    kind("timestamp(0)", INSTANTS, &["2000-01-01"])
+        .cast("timestamp")
+        .near(local_time_of),
     kind(
         "uuid",
         &[

@@ -1,34 +1,88 @@
 //! What the tasks of one run share.
 
-use std::sync::Mutex;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
+use e2e::SetClock;
 use protocol::Value;
 use rand::Rng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand_chacha::ChaCha8Rng;
-use server::changes::Mark;
 use tokio::sync::mpsc;
 use tokio_postgres::Error;
 
-use crate::client::Check;
+use crate::asked::Asked;
+use crate::client::ShownRows;
+use crate::groups::ShownGroups;
+use crate::snapshots::{Held, Named};
 use crate::table::Table;
 use crate::views::View;
 
 /// Checks that wait; who causes them waits when there are more.
 pub(crate) const WAITING_MAX: usize = 8;
+/// How long a client waits for what it asked for before it says that the server has stalled.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+/// What is said of a server that does not answer.
+pub(crate) const STALLED: &str = "stalled";
 /// Views that clients choose from, so that they share some.
 const VIEWS: usize = 12;
+/// Those of them that move along with time, if the table has dates.
+const RELATIVE_VIEWS: usize = 3;
+/// How many are drawn to find each of those.
+const DRAWN: usize = 200;
+
+/// Tables with more rows than this have no summaries here, and steps of the clock may pass more of them than
+/// can be moved one by one.
+const LARGE: u64 = 5_000;
+
+/// Something to be compared with PostgreSQL.
+pub(crate) struct Check {
+    /// The version.
+    pub(crate) named: Named,
+    /// Whether a delta led here, because something had changed.
+    pub(crate) followed: bool,
+    /// Sees what the version saw.
+    pub(crate) held: Arc<Held>,
+    pub(crate) shown: Shown,
+}
+
+/// What a client shows.
+pub(crate) enum Shown {
+    Rows(Box<ShownRows>),
+    Groups(Box<ShownGroups>),
+}
+
+impl Shown {
+    /// What was asked for, as the protocol says it.
+    pub(crate) fn asked(&self) -> String {
+        match self {
+            Self::Rows(shown) => format!("{:?}", shown.view.spec),
+            Self::Groups(shown) => format!("{:?}", shown.asked.spec),
+        }
+    }
+}
 
 /// What the tasks of one run share.
 pub(crate) struct Run {
+    /// What writers change.
+    pub(crate) written: Table,
+    /// What clients look at: the same, or a view of it.
     pub(crate) table: Table,
+    /// Whether every commit is followed as it happens.
+    pub(crate) is_live: bool,
+    pub(crate) clock: SetClock,
+    /// What the clock said when; the latest for as long as views may stay behind it.
+    ticks: Mutex<VecDeque<(Instant, i64)>>,
+    /// How long a view may stay behind the clock.
+    lag: Duration,
     /// Rows that the table begins with.
     pub(crate) rows: u64,
     /// Whether writers empty the table now and then.
     pub(crate) truncates: bool,
     views: Vec<View>,
+    summaries: Vec<Asked>,
     over: AtomicBool,
     checks: mpsc::Sender<Check>,
     checked: AtomicUsize,
@@ -41,16 +95,30 @@ pub(crate) struct Run {
     truncated: AtomicUsize,
 }
 
+/// Views, or summaries, that clients choose from.
+fn some<T>(mut random: impl FnMut() -> T, is_relative: impl Fn(&T) -> bool) -> Vec<T> {
+    let drawn = (0..RELATIVE_VIEWS * DRAWN).map(|_| random());
+    let mut all: Vec<T> = drawn.filter(is_relative).take(RELATIVE_VIEWS).collect();
+    all.extend(std::iter::repeat_with(random).take(VIEWS - all.len()));
+    all
+}
+
 impl Run {
     pub(crate) fn new(
-        table: Table,
-        rows: u64,
-        truncates: bool,
+        (written, table): (Table, Table),
+        (clock, lag): (SetClock, Duration),
+        (rows, truncates, is_live): (u64, bool, bool),
         checks: mpsc::Sender<Check>,
         rng: &mut ChaCha8Rng,
     ) -> Self {
         Self {
-            views: (0..VIEWS).map(|_| View::random(&table, rng)).collect(),
+            views: some(|| View::random(&table, rng), View::is_relative),
+            summaries: some(|| Asked::random(&table, rng), |it| it.view.is_relative()),
+            is_live,
+            clock,
+            ticks: Mutex::default(),
+            lag,
+            written,
             table,
             rows,
             truncates,
@@ -110,6 +178,56 @@ impl Run {
         }
     }
 
+    /// A summary: mostly one that others may show too.
+    pub(crate) fn summary(&self, rng: &mut ChaCha8Rng) -> Asked {
+        match self.summaries.choose(rng) {
+            Some(asked) if rng.random_bool(0.6) => asked.clone(),
+            _ => Asked::random(&self.table, rng),
+        }
+    }
+
+    /// Puts the clock forward: mostly a little, now and then far.
+    pub(crate) fn tick(&self, rng: &mut ChaCha8Rng) {
+        let seconds = match rng.random_range(0..200) {
+            0 => rng.random_range(1..200_000),
+            1..=8 => rng.random_range(60..7_200),
+            9..=40 => rng.random_range(4..60),
+            _ => rng.random_range(1..4),
+        };
+        let mut ticks = self.ticks.lock().unwrap();
+        ticks.push_back((Instant::now(), self.clock.pass(seconds)));
+        // The first that is left is the last one before the lag.
+        while ticks
+            .get(1)
+            .is_some_and(|(since, _)| since.elapsed() > self.lag)
+        {
+            ticks.pop_front();
+        }
+    }
+
+    /// A version of a view that moves along with time stands at an instant that is not long ago.
+    pub(crate) fn check_instant(&self, view: &View, named: &Named) -> Result<(), String> {
+        let Some(second) = named.second else {
+            return Ok(());
+        };
+        let ticks = self.ticks.lock().unwrap();
+        let due = ticks
+            .front()
+            .filter(|(since, _)| since.elapsed() > self.lag);
+        match due {
+            Some((since, due)) if !view.has_reached(second, *due) => Err(format!(
+                "still at {second}, {:?} after {due}: {view:?}",
+                since.elapsed()
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the table is larger than what can be followed in any case.
+    pub(crate) fn is_large(&self) -> bool {
+        self.rows > LARGE
+    }
+
     /// Columns to show: mostly all, sometimes some in any order.
     pub(crate) fn columns(&self, rng: &mut ChaCha8Rng) -> Vec<usize> {
         let mut columns: Vec<usize> = (0..self.table.columns.len()).collect();
@@ -127,6 +245,9 @@ impl Run {
 
     /// Remembers some rows that somebody looks at.
     pub(crate) fn show<'a>(&self, keys: impl Iterator<Item = &'a Vec<Value>>) {
+        if self.table.key.is_empty() {
+            return;
+        }
         let mut shown = self.shown.lock().unwrap();
         shown.extend(keys.take(8).cloned());
         let excess = shown.len().saturating_sub(64);
@@ -145,7 +266,11 @@ impl Run {
         let code = error.code().map_or("", |code| code.code());
         let makes_sense =
             ["55P03", "40P01", "40001", "21000"].contains(&code) || code.starts_with("23");
-        assert!(makes_sense, "{statement}: {error:?}\n{}", self.table.setup);
+        assert!(
+            makes_sense,
+            "{statement}: {error:?}\n{}",
+            self.written.setup
+        );
     }
 
     /// A transaction is about to empty the table.
@@ -166,8 +291,7 @@ impl Run {
     /// Whether PostgreSQL still has the rows that a version saw: TRUNCATE takes them from older snapshots
     /// too.
     pub(crate) fn is_comparable(&self, check: &Check) -> bool {
-        let mark = check.replica.version.as_ref().and_then(Mark::parse);
-        let sees = |&xid: &u64| mark.as_ref().is_some_and(|mark| mark.snapshot.sees(xid));
+        let sees = |&xid: &u64| check.named.snapshot.sees(xid);
         self.truncating.lock().unwrap().iter().all(sees)
     }
 }

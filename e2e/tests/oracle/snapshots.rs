@@ -1,4 +1,4 @@
-//! One connection per version, each seeing exactly what that version saw.
+//! One connection per snapshot, each seeing exactly what the versions saw that name it.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -8,20 +8,21 @@ use e2e::TestDatabase;
 use protocol::Version;
 use server::changes::SnapshotHook;
 use tokio_postgres::Client;
+use view_index::Snapshot;
 
-/// How long a version can be asked for after it was taken.
+/// How long a snapshot can be asked for after it was taken.
 const KEPT: Duration = Duration::from_secs(3);
-/// Versions kept at once, each by a connection; the server's reader waits for room.
+/// Snapshots kept at once, each by a connection; the server's reader waits for room.
 const KEPT_MAX: usize = 120;
 
-/// A version's snapshot, held open.
+/// A snapshot, held open.
 pub(crate) struct Held {
     client: Option<Client>,
     idle: Arc<Mutex<Vec<Client>>>,
 }
 
 impl Held {
-    /// Sees what the version saw.
+    /// Sees what the snapshot saw.
     pub(crate) fn client(&self) -> &Client {
         self.client.as_ref().expect("taken only when dropped")
     }
@@ -37,11 +38,37 @@ impl Drop for Held {
 
 #[derive(Default)]
 struct Kept {
-    by_version: HashMap<Version, Arc<Held>>,
-    oldest_first: VecDeque<(Instant, Version)>,
+    by_snapshot: HashMap<Snapshot, Arc<Held>>,
+    oldest_first: VecDeque<(Instant, Snapshot)>,
 }
 
-/// The snapshots of the latest versions.
+/// What a version names.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    pub(crate) snapshot: Snapshot,
+    /// The second since 1970 that relative dates stand at.
+    pub(crate) second: Option<i64>,
+}
+
+impl Named {
+    /// What `version` names.
+    ///
+    /// # Panics
+    /// If it is none of the server's.
+    pub(crate) fn by(version: &Version) -> Self {
+        let state = version.0.rsplit('/').next().unwrap();
+        let (snapshot, second) = match state.split_once('@') {
+            Some((snapshot, second)) => (snapshot, Some(second.parse().unwrap())),
+            None => (state, None),
+        };
+        Self {
+            snapshot: snapshot.parse().unwrap(),
+            second,
+        }
+    }
+}
+
+/// The latest snapshots.
 pub(crate) struct Snapshots {
     database: TestDatabase,
     kept: Mutex<Kept>,
@@ -57,27 +84,34 @@ impl Snapshots {
         })
     }
 
-    /// What the server calls for every version.
+    /// What the server calls for every snapshot.
     pub(crate) fn hook(self: &Arc<Self>) -> SnapshotHook {
         let this = self.clone();
-        Arc::new(move |exported, version| {
+        Arc::new(move |exported, snapshot| {
             let this = this.clone();
-            Box::pin(async move { this.keep(&exported, version).await })
+            Box::pin(async move { this.keep(&exported, snapshot).await })
         })
     }
 
-    /// The snapshot of a version.
+    /// A connection that sees what a version saw.
     ///
     /// # Panics
     /// If there was none, or it is too long ago: nothing goes unchecked silently.
-    pub(crate) fn of(&self, version: &Version) -> Arc<Held> {
-        let held = self.kept.lock().unwrap().by_version.get(version).cloned();
-        held.unwrap_or_else(|| panic!("no snapshot of {version:?} is kept"))
+    pub(crate) fn of(&self, named: &Named) -> Arc<Held> {
+        let kept = self.kept.lock().unwrap();
+        let held = kept.by_snapshot.get(&named.snapshot).cloned();
+        held.unwrap_or_else(|| panic!("{named:?} is not kept"))
     }
 
-    async fn keep(&self, exported: &str, version: Version) {
-        // Another server may have come to the same state first.
-        if self.kept.lock().unwrap().by_version.contains_key(&version) {
+    async fn keep(&self, exported: &str, snapshot: Snapshot) {
+        // Another server, or another look, may have come to the same state first.
+        if self
+            .kept
+            .lock()
+            .unwrap()
+            .by_snapshot
+            .contains_key(&snapshot)
+        {
             return;
         }
         self.make_room().await;
@@ -100,8 +134,8 @@ impl Snapshots {
         });
         let mut kept = self.kept.lock().unwrap();
         kept.oldest_first
-            .push_back((Instant::now(), version.clone()));
-        kept.by_version.insert(version, held);
+            .push_back((Instant::now(), snapshot.clone()));
+        kept.by_snapshot.insert(snapshot, held);
     }
 
     async fn connect(&self) -> Client {
@@ -126,9 +160,9 @@ impl Snapshots {
                     .front()
                     .map_or(KEPT, |(since, _)| since.elapsed());
                 if age >= KEPT
-                    && let Some((_, version)) = kept.oldest_first.pop_front()
+                    && let Some((_, snapshot)) = kept.oldest_first.pop_front()
                 {
-                    kept.by_version.remove(&version);
+                    kept.by_snapshot.remove(&snapshot);
                     return;
                 }
                 KEPT.saturating_sub(age)

@@ -1,14 +1,18 @@
 //! The table of a run: a fixed one, or one of random types, keys, indexes and partitions.
 
-use protocol::Value;
+use e2e::SetClock;
+use protocol::{ColumnKind, Value};
 use rand::Rng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
 use crate::kinds::{KINDS, Kind, TYPES};
+use crate::searches::SearchIndex;
 
 /// The name of every run's table.
 pub(crate) const NAME: &str = "things";
+/// The name of the view that a run may look at instead.
+pub(crate) const VIEW: &str = "shown";
 
 /// A column.
 #[derive(Clone, Debug)]
@@ -19,11 +23,17 @@ pub(crate) struct Column {
     pub(crate) nullable: bool,
     /// Whether the server lets clients sort by it; known once the server was asked.
     pub(crate) sortable: bool,
+    /// What the server calls its type; known once it was asked.
+    pub(crate) shape: ColumnKind,
+    /// What time it is in the run: some dates are near.
+    clock: SetClock,
 }
 
 /// A table.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
+    /// The name, in SQL and for clients.
+    pub(crate) name: &'static str,
     /// What makes it, empty.
     pub(crate) setup: String,
     pub(crate) columns: Vec<Column>,
@@ -33,6 +43,8 @@ pub(crate) struct Table {
     pub(crate) unique: usize,
     /// The columns of each index, and whether they descend.
     pub(crate) indexes: Vec<Vec<(usize, bool)>>,
+    /// How it is searched.
+    pub(crate) search: SearchIndex,
     /// Its partitions, to be written to directly.
     pub(crate) leaves: Vec<String>,
 }
@@ -47,12 +59,14 @@ fn identifier(name: &str) -> String {
 }
 
 impl Column {
-    fn new(name: &str, kind: &'static Kind, nullable: bool) -> Self {
+    fn new(name: &str, kind: &'static Kind, nullable: bool, clock: &SetClock) -> Self {
         Self {
             name: name.to_owned(),
             kind,
             nullable,
             sortable: kind.has_order,
+            shape: ColumnKind::Other,
+            clock: clock.clone(),
         }
     }
 
@@ -70,6 +84,12 @@ impl Column {
     pub(crate) fn value(&self, rng: &mut ChaCha8Rng) -> Option<String> {
         if self.nullable && rng.random_bool(0.15) {
             return None;
+        }
+        if let Some(near) = self.kind.near
+            && rng.random_bool(0.4)
+        {
+            let reach = *[60, 3_600, 100_000, 5_000_000].choose(rng)?;
+            return Some(near(self.clock.now() + rng.random_range(-reach..=reach)));
         }
         if let Some(nth) = self.kind.nth
             && rng.random_bool(0.1)
@@ -145,25 +165,62 @@ impl Table {
 
     /// The table that the tests of certain sizes use: every order that the server evaluates itself, and
     /// two that only PostgreSQL knows.
-    pub(crate) fn fixed() -> Self {
-        let kind = |sql: &str| KINDS.iter().find(|kind| kind.sql == sql).unwrap();
+    pub(crate) fn fixed(clock: &SetClock) -> Self {
+        let column = |name: &str, sql: &str, nullable: bool| {
+            let kind = KINDS.iter().find(|kind| kind.sql == sql).unwrap();
+            Column::new(name, kind, nullable, clock)
+        };
         let columns = vec![
-            Column::new("region", kind("text COLLATE \"C\""), false),
-            Column::new("id", kind("bigint"), false),
-            Column::new("title", kind("text COLLATE \"und-x-icu\""), true),
-            Column::new("amount", kind("numeric"), true),
-            Column::new("ratio", kind("double precision"), true),
-            Column::new("small", kind("integer"), true),
-            Column::new("seen", kind("timestamptz"), true),
-            Column::new("flag", kind("boolean"), true),
-            Column::new("grade", kind("grade"), true),
-            Column::new("note", kind("text"), false),
+            column("region", "text COLLATE \"C\"", false),
+            column("id", "bigint", false),
+            column("title", "text COLLATE \"und-x-icu\"", true),
+            column("amount", "numeric", true),
+            column("ratio", "double precision", true),
+            column("small", "integer", true),
+            column("seen", "timestamptz", true),
+            column("flag", "boolean", true),
+            column("grade", "grade", true),
+            column("note", "text", false),
         ];
-        Self::of(columns, vec![0, 1], 1, Partitions::None, Vec::new())
+        let search = SearchIndex::full_text(&columns, &[2, 9], "simple");
+        Self::of(
+            columns,
+            (vec![0, 1], 1),
+            Partitions::None,
+            Vec::new(),
+            search,
+        )
+    }
+
+    /// A view of this table without its key; its rows may be the same.
+    pub(crate) fn view(&self) -> Self {
+        let values = self.values();
+        let setup = format!(
+            "CREATE VIEW {VIEW} AS SELECT {} FROM {NAME}",
+            self.names(&values)
+        );
+        Self {
+            name: VIEW,
+            setup,
+            columns: values.iter().map(|&at| self.columns[at].clone()).collect(),
+            key: Vec::new(),
+            unique: 0,
+            indexes: Vec::new(),
+            search: SearchIndex::None,
+            leaves: Vec::new(),
+        }
+    }
+
+    /// Takes in what the server says of the columns.
+    pub(crate) fn learn(&mut self, columns: &[protocol::Column]) {
+        for (column, told) in self.columns.iter_mut().zip(columns) {
+            column.sortable = told.sortable;
+            column.shape = told.kind;
+        }
     }
 
     /// A random one.
-    pub(crate) fn random(rng: &mut ChaCha8Rng) -> Self {
+    pub(crate) fn random(clock: &SetClock, rng: &mut ChaCha8Rng) -> Self {
         let names = [
             "a",
             "b1",
@@ -185,7 +242,7 @@ impl Table {
                 is_key && kind.sql != "int4multirange" && (at != unique || kind.nth.is_some())
             };
             let kinds: Vec<&'static Kind> = KINDS.iter().filter(fits).collect();
-            columns.push(Column::new("", kinds.choose(rng).unwrap(), false));
+            columns.push(Column::new("", kinds.choose(rng).unwrap(), false, clock));
         }
         for _ in 0..rng.random_range(1..7) {
             // A long value is a rare one.
@@ -193,7 +250,7 @@ impl Table {
             if kind.repeated > 1 && rng.random_bool(0.7) {
                 kind = KINDS.choose(rng).unwrap();
             }
-            columns.push(Column::new("", kind, rng.random_bool(0.8)));
+            columns.push(Column::new("", kind, rng.random_bool(0.8), clock));
         }
         // The key's columns stand anywhere, in any order.
         let mut places: Vec<usize> = (0..columns.len()).collect();
@@ -217,22 +274,25 @@ impl Table {
             _ => Partitions::None,
         };
         let indexes = random_indexes(&columns, rng);
-        Self::of(columns, key, unique, partitions, indexes)
+        let search = SearchIndex::random(&columns, rng);
+        Self::of(columns, (key, unique), partitions, indexes, search)
     }
 
     fn of(
         columns: Vec<Column>,
-        key: Vec<usize>,
-        unique: usize,
+        (key, unique): (Vec<usize>, usize),
         partitions: Partitions,
         indexes: Vec<Vec<(usize, bool)>>,
+        search: SearchIndex,
     ) -> Self {
         let mut table = Self {
+            name: NAME,
             setup: String::new(),
             columns,
             key,
             unique,
             indexes,
+            search,
             leaves: Vec::new(),
         };
         let mut parts: Vec<String> = Vec::new();
@@ -257,6 +317,7 @@ impl Table {
                 .collect();
             setup.push_str(&format!("CREATE INDEX ON {NAME} ({});", columns.join(", ")));
         }
+        setup.push_str(&table.search.setup(&table.columns));
         table.setup = setup;
         table
     }

@@ -34,9 +34,9 @@ pub(crate) async fn fill(database: &TestDatabase, seed: u64, run: &Run) {
     let mut next = 1;
     while next <= run.rows {
         let end = (next + FILLED_AT_ONCE - 1).min(run.rows);
-        let rows: Vec<_> = (next..=end).map(|n| run.table.row(n, &mut rng)).collect();
+        let rows: Vec<_> = (next..=end).map(|n| run.written.row(n, &mut rng)).collect();
         let copied = copy(&client, NAME, &copy_text(&rows)).await;
-        copied.unwrap_or_else(|error| panic!("{}: {error:?}", run.table.setup));
+        copied.unwrap_or_else(|error| panic!("{}: {error:?}", run.written.setup));
         next = end + 1;
     }
     client
@@ -130,7 +130,7 @@ impl Writer {
     async fn change(&mut self) -> Result<(), Error> {
         let run = self.run.clone();
         let target = Target {
-            table: &run.table,
+            table: &run.written,
             rows: run.rows,
             shown: run.shown(&mut self.rng),
         };
@@ -145,7 +145,7 @@ impl Writer {
     async fn copy(&mut self) -> Result<(), Error> {
         let (run, rng) = (self.run.clone(), &mut self.rng);
         let count = rng.random_range(1..20);
-        let row = |_| run.table.row(rng.random_range(1..=run.rows * 2), rng);
+        let row = |_| run.written.row(rng.random_range(1..=run.rows * 2), rng);
         let rows: Vec<_> = (0..count).map(row).collect();
         let done = copy(&self.client, NAME, &copy_text(&rows)).await;
         if let Err(error) = &done {
@@ -169,7 +169,7 @@ impl Writer {
             return self.must("ROLLBACK").await;
         }
         let rows: Vec<_> = (1..=self.rng.random_range(1..=self.run.rows))
-            .map(|n| self.run.table.row(n, &mut self.rng))
+            .map(|n| self.run.written.row(n, &mut self.rng))
             .collect();
         copy(&self.client, NAME, &copy_text(&rows))
             .await

@@ -1,13 +1,8 @@
 //! Summaries of relative dates move along with time.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-
-use e2e::{TestDatabase, TestServer};
+use e2e::summaries::SummaryViewer as Viewer;
+use e2e::{SetClock, TestDatabase, TestServer};
 use server::ServerOptions;
-use server::views::clock::Clock;
-
-use crate::replica::Viewer;
 
 /// 2026-02-27 23:59:00 UTC.
 const BEGIN: i64 = 1_772_236_740;
@@ -33,10 +28,9 @@ fn query(now: i64) -> String {
 async fn a_summary_of_the_last_minutes_moves_along_with_time() {
     let database = TestDatabase::new().await;
     database.install(EVENTS, &["events"]).await;
-    let now = Arc::new(AtomicI64::new(BEGIN));
-    let time = now.clone();
+    let clock = SetClock::at(BEGIN);
     let server = TestServer::with(ServerOptions {
-        clock: Clock::new(move || time.load(Ordering::SeqCst)),
+        clock: clock.clock(),
         ..TestServer::options(&database)
     })
     .await;
@@ -59,7 +53,7 @@ async fn a_summary_of_the_last_minutes_moves_along_with_time() {
         ),
         (400, "UPDATE events SET at = at + interval '1 second'"),
     ] {
-        let second = now.fetch_add(seconds, Ordering::SeqCst) + seconds;
+        let second = clock.pass(seconds);
         client.batch_execute(change).await.unwrap();
         let expected = client.query(&query(second), &[]).await.unwrap();
         let expected: Vec<String> = expected.iter().map(|row| row.get(0)).collect();

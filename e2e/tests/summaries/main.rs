@@ -1,21 +1,15 @@
 //! Summaries: groups, grand totals, facets and histograms that follow every commit.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(clippy::print_stdout, reason = "a test prints what repeats it")]
 
 mod clock;
 mod cost;
 mod nonsense;
-mod oracle;
-mod random;
-mod replica;
-#[path = "../oracle/snapshots.rs"]
-mod snapshots;
 
+use e2e::summaries::SummaryViewer as Viewer;
 use e2e::viewing::open;
 use e2e::{TestDatabase, TestServer};
 use protocol::{ClientMsg, ErrorCode, ServerMsg, ShowGroups, ViewSpec};
-use replica::Viewer;
 
 const ITEMS: &str = "
     CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);

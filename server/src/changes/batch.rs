@@ -22,9 +22,15 @@ impl Mark {
         Version(format!("{}/{}", self.epoch, self.snapshot))
     }
 
+    /// The same for a view with relative dates: its rows also follow from the second that it stands at.
+    pub fn version_at(&self, second: i64) -> Version {
+        Version(format!("{}@{second}", self.version().0))
+    }
+
     /// The state that a client names; `None` if it is not one of ours.
     pub fn parse(version: &Version) -> Option<Self> {
-        let (epoch, snapshot) = version.0.split_once('/')?;
+        let (state, _) = version.0.split_once('@').unwrap_or((&version.0, ""));
+        let (epoch, snapshot) = state.split_once('/')?;
         Some(Self {
             epoch: epoch.to_owned(),
             snapshot: snapshot.parse().ok()?,
@@ -77,7 +83,8 @@ mod tests {
             epoch: "6f1d2c1e-0000-4000-8000-000000000000".into(),
             snapshot,
         };
-        assert_eq!(Mark::parse(&mark.version()), Some(mark));
+        assert_eq!(Mark::parse(&mark.version()), Some(mark.clone()));
+        assert_eq!(Mark::parse(&mark.version_at(-7)), Some(mark));
         for text in ["", "x", "e/1:2", "e/2:1:"] {
             assert_eq!(Mark::parse(&Version(text.into())), None, "{text}");
         }

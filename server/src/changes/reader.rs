@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::future::try_join_all;
-use protocol::{ResetReason, Status, Version};
+use protocol::{ResetReason, Status};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::{Config, NoTls, Statement};
@@ -23,11 +23,12 @@ use crate::fanout::{Relay, Router};
 use crate::limits::{BATCH_SIDES_MAX, READER_TIMEOUT, RECONNECT_BACKOFF};
 use crate::views::CatalogStore;
 
-/// Called inside each batch's transaction, before anyone is told of the batch: with the name of the
-/// exported snapshot, for `SET TRANSACTION SNAPSHOT`, and the version that clients will see. For tests,
-/// which compare every version with the same query at that snapshot.
+/// Called inside the transaction of each batch, and of each look at a table that is not live, before anyone
+/// is told of it: with the name of the exported snapshot, for `SET TRANSACTION SNAPSHOT`, and the snapshot
+/// itself, which versions name behind their last `/`. For tests, which compare every version with the same
+/// query at that snapshot.
 pub type SnapshotHook =
-    Arc<dyn Fn(String, Version) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+    Arc<dyn Fn(String, Snapshot) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// What wakes the reader.
 #[derive(Debug, Default)]
@@ -189,7 +190,7 @@ impl Reader {
             && (!batch.is_empty() || held.is_none_or(|held| held != batch.next))
         {
             let exported = session.log.export_snapshot().await?;
-            hook(exported, batch.next.version()).await;
+            hook(exported, batch.next.snapshot.clone()).await;
         }
         Ok(batch)
     }

@@ -1,6 +1,7 @@
 //! Ways to be wrong on purpose, to test the tests with.
 
-use view_index::{Snapshot, TableChanges};
+use view_index::summary::Settled;
+use view_index::{Side, Snapshot, TableChanges};
 
 use crate::db::log::LogEntry;
 
@@ -15,6 +16,14 @@ pub enum Sabotage {
     ReuseTransactionIds,
     /// Rows are not read again: an image of the log, whichever came last, is taken for the row.
     TrustImages,
+    /// Every tenth row that comes is not added to its group.
+    MissGroups,
+    /// Of the extreme values that are asked for when the last known one went, the first is missed.
+    MissExtremes,
+    /// Relative dates never move along with time.
+    StandStill,
+    /// Relative dates move along, and the rows that they pass are left where they were.
+    PassOver,
 }
 
 impl Sabotage {
@@ -35,7 +44,33 @@ impl Sabotage {
                     entry.xid = 3;
                 }
             }
-            Self::ForgetRunning | Self::TrustImages => {}
+            _ => {}
+        }
+    }
+
+    /// The changes that groups are told of, given those of the table.
+    pub fn of_groups(self, changes: &TableChanges) -> TableChanges {
+        let mut told = changes.clone();
+        if self == Self::MissGroups {
+            let is_missed = |side: &&mut Side| side.appeared && side.xid.is_multiple_of(10);
+            for side in told.sides.iter_mut().filter(is_missed) {
+                // Seen by every state; the verdicts go by the sides' places.
+                side.xid = 3;
+            }
+        }
+        told
+    }
+
+    /// What was found out about lost extreme values.
+    pub fn settled(self, settled: &mut [Settled]) {
+        if self != Self::MissExtremes {
+            return;
+        }
+        for best in settled.iter_mut().map(|one| &mut one.best) {
+            let first = best.first().cloned();
+            if best.last() != first.as_ref() {
+                best.retain(|value| Some(value) != first.as_ref());
+            }
         }
     }
 

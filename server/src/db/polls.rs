@@ -101,12 +101,40 @@ impl PolledQuery {
         connection: &mut PgConnection,
         places: &[Place],
     ) -> Result<Look, FetchError> {
-        let row = self
-            .bind(sqlx::query(AssertSqlSafe(self.sql(places))))
-            .persistent(false)
-            .fetch_one(&mut *connection)
-            .await?;
-        let mut look = self.read(&row, places)?;
+        let row = self.fetch(connection, self.sql(places, "")).await?;
+        let look = self.read(&row, places)?;
+        self.with_total(look, connection, places).await
+    }
+
+    /// The same, with the name under which the statement's snapshot is exported: for tests, while the
+    /// connection's transaction lasts.
+    ///
+    /// # Errors
+    /// As for [`Self::look`].
+    pub async fn exported_look(
+        &self,
+        connection: &mut PgConnection,
+        places: &[Place],
+    ) -> Result<(Look, String), FetchError> {
+        let sql = self.sql(places, ", pg_export_snapshot() AS exported");
+        let row = self.fetch(connection, sql).await?;
+        let look = self.read(&row, places)?;
+        let look = self.with_total(look, connection, places).await?;
+        Ok((look, row.try_get("exported")?))
+    }
+
+    async fn fetch(&self, connection: &mut PgConnection, sql: String) -> Result<PgRow, FetchError> {
+        let query = self.bind(sqlx::query(AssertSqlSafe(sql)));
+        Ok(query.persistent(false).fetch_one(connection).await?)
+    }
+
+    /// With an estimate of the total, where it was not counted to the end.
+    async fn with_total(
+        &self,
+        mut look: Look,
+        connection: &mut PgConnection,
+        places: &[Place],
+    ) -> Result<Look, FetchError> {
         let counts_all = places.iter().any(|place| matches!(place, Place::End(_)));
         if look.total > POLL_COUNT_MAX && !counts_all {
             let seen = look.pages.iter().filter(|page| !page.rows.is_empty());
@@ -124,7 +152,8 @@ impl PolledQuery {
         Ok(look)
     }
 
-    fn sql(&self, places: &[Place]) -> String {
+    /// The statement; `more` is selected behind what [`read`](Self::read) reads.
+    fn sql(&self, places: &[Place], more: &str) -> String {
         let table = &self.table;
         let columns = if table.reads_all {
             "t.*".to_owned()
@@ -174,7 +203,7 @@ impl PolledQuery {
         format!(
             "WITH counted AS MATERIALIZED \
              (SELECT count(*) AS total FROM (SELECT FROM {from}{count_limit}) AS counting){unordered} \
-             SELECT pg_current_snapshot()::text, {}, (SELECT total FROM counted){pages}",
+             SELECT pg_current_snapshot()::text, {}, (SELECT total FROM counted){pages}{more}",
             shape_now(table.oid)
         )
     }

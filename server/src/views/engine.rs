@@ -129,10 +129,9 @@ impl Engine {
                 )
             }
         };
-        let reason = "connecting to the database".to_owned();
         let starting = Status::Stale {
             since_micros: now_micros(),
-            reason,
+            reason: "connecting to the database".to_owned(),
         };
         let (status, status_seen) = watch::channel(starting);
         let reader = Reader {
@@ -143,7 +142,7 @@ impl Engine {
             relay,
             heard: Instant::now(),
             status,
-            hook: options.hook,
+            hook: options.hook.clone(),
             sabotage: options.sabotage,
         };
         tasks.spawn(listen(options.direct, wake.notified.clone(), stop.clone()));
@@ -163,7 +162,7 @@ impl Engine {
                 advisor,
                 fetches: room(&options.pool, FETCH_SHARE),
                 charts: Arc::new(Semaphore::new(CHARTS_MAX)),
-                lanes: Arc::new(Lanes::new(options.polls)),
+                lanes: Arc::new(Lanes::new(options.polls, options.hook)),
                 budget: Arc::new(budget),
                 pool: options.pool,
                 catalog,
@@ -171,6 +170,7 @@ impl Engine {
                 wake,
                 clock: options.clock,
                 view_idle: options.view_idle,
+                sabotage: options.sabotage,
             },
             status: status_seen,
             redis,

@@ -240,6 +240,8 @@ impl View {
         let Some(index) = &self.index else {
             return self.first_question();
         };
+        let own = self.plan.stands_at().map(|second| mark.version_at(second));
+        let version = own.as_ref().unwrap_or(version);
         let mut missing = Vec::new();
         let mut changed = false;
         for (_, shown) in self.windows.range_mut(meant(only)) {

@@ -3,10 +3,11 @@
 //! What such a test holds always contains what it would hold at the present moment: it is wider by what is
 //! left of the step, or was over of it. So a row that is written now is seen now.
 
-use protocol::{ColumnKind, FilterOp};
+use protocol::{ColumnKind, FilterOp, Version};
 use sqlx::postgres::PgPool;
 
 use super::Plan;
+use crate::changes::Mark;
 use crate::db::catalog::TableDef;
 use crate::db::query::Condition;
 use crate::db::relative::{Span, bounds};
@@ -74,6 +75,20 @@ impl Plan {
     /// Whether it has relative dates: a view of it moves with time.
     pub fn is_relative(&self) -> bool {
         !self.relatives.is_empty()
+    }
+
+    /// What names the rows that it has in this state.
+    pub fn version(&self, mark: &Mark) -> Version {
+        if self.is_relative() {
+            mark.version_at(self.second)
+        } else {
+            mark.version()
+        }
+    }
+
+    /// The second since 1970 that its relative dates stand at; `None` if it has none.
+    pub fn stands_at(&self) -> Option<i64> {
+        self.is_relative().then_some(self.second)
     }
 
     /// Whether its relative dates stand elsewhere at this second, since 1970.

@@ -1,21 +1,35 @@
 //! Room for looks at tables that are not live.
 
+use std::fmt;
 use std::time::Duration;
 
-use sqlx::postgres::PgPool;
+use sqlx::Connection;
+use sqlx::postgres::{PgConnection, PgPool};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
+use crate::changes::SnapshotHook;
 use crate::db::polls::{Look, Place, PolledQuery};
 use crate::db::rows::FetchError;
 use crate::limits::{POLL_CONNECTIONS_SLOW, POLL_RANGES_MAX, POLL_TIMEOUT, POLL_TIMEOUT_GRACE};
 
 /// Room for looks at tables that are not live: connections of their own, of which those that are slow, or
 /// may hang with another server, get only some.
-#[derive(Debug)]
 pub struct Lanes {
     pool: PgPool,
     slow: Semaphore,
+    hook: Option<SnapshotHook>,
+}
+
+impl fmt::Debug for Lanes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pool, slow, hook } = self;
+        f.debug_struct("Lanes")
+            .field("pool", pool)
+            .field("slow", slow)
+            .field("has_hook", &hook.is_some())
+            .finish()
+    }
 }
 
 /// What became of a look.
@@ -42,8 +56,9 @@ pub enum LookError {
 
 impl Lanes {
     /// Looks through this pool.
-    pub fn new(pool: PgPool) -> Self {
+    pub fn new(pool: PgPool, hook: Option<SnapshotHook>) -> Self {
         Self {
+            hook,
             pool,
             slow: Semaphore::new(POLL_CONNECTIONS_SLOW),
         }
@@ -61,7 +76,7 @@ impl Lanes {
         let looks = match connected {
             Err(_) => Err(LookError::Unreachable),
             Ok(mut connection) => {
-                let looking = look_at_all(query, &mut connection, places);
+                let looking = self.look_at_all(query, &mut connection, places);
                 match timeout(POLL_TIMEOUT + POLL_TIMEOUT_GRACE, looking).await {
                     Ok(looks) => looks.map_err(|error| meaning(&error)),
                     Err(_) => {
@@ -78,21 +93,38 @@ impl Lanes {
             took: began.elapsed(),
         }
     }
-}
 
-async fn look_at_all(
-    query: &PolledQuery,
-    connection: &mut sqlx::PgConnection,
-    places: &[Place],
-) -> Result<Vec<Look>, FetchError> {
-    let mut looks = Vec::new();
-    for places in places.chunks(POLL_RANGES_MAX) {
-        looks.push(query.look(connection, places).await?);
+    async fn look_at_all(
+        &self,
+        query: &PolledQuery,
+        connection: &mut PgConnection,
+        places: &[Place],
+    ) -> Result<Vec<Look>, FetchError> {
+        let mut looks = Vec::new();
+        for places in places.chunks(POLL_RANGES_MAX) {
+            looks.push(self.look_once(query, connection, places).await?);
+        }
+        if looks.is_empty() {
+            looks.push(self.look_once(query, connection, &[]).await?);
+        }
+        Ok(looks)
     }
-    if looks.is_empty() {
-        looks.push(query.look(connection, &[]).await?);
+
+    async fn look_once(
+        &self,
+        query: &PolledQuery,
+        connection: &mut PgConnection,
+        places: &[Place],
+    ) -> Result<Look, FetchError> {
+        let Some(hook) = &self.hook else {
+            return query.look(connection, places).await;
+        };
+        let mut transaction = connection.begin().await?;
+        let (look, exported) = query.exported_look(&mut transaction, places).await?;
+        hook(exported, look.snapshot.clone()).await;
+        transaction.commit().await?;
+        Ok(look)
     }
-    Ok(looks)
 }
 
 fn meaning(error: &FetchError) -> LookError {

@@ -281,9 +281,12 @@ impl PolledTask {
         let is_changed = matches!(looked.looks, Err(LookError::SchemaChanged(_)));
         let (versions, began) = (&mut self.versions, self.began);
         let interval = self.around.catalog.poll_interval();
-        let closing = view.take(looked, interval, |_: &Look| {
+        let second = view.plan.stands_at();
+        let second = second.map_or(String::new(), |second| format!("@{second}"));
+        let closing = view.take(looked, interval, |look: &Look| {
             *versions += 1;
-            Version(format!("polled/{began:016x}/{versions}"))
+            let snapshot = &look.snapshot;
+            Version(format!("polled/{began:016x}-{versions}/{snapshot}{second}"))
         });
         if let Some((code, message)) = closing {
             let windows = std::mem::take(&mut view.windows);

@@ -11,7 +11,7 @@ mod summary;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use protocol::{ErrorCode, SummaryId, Version};
+use protocol::{ErrorCode, SummaryId};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use view_index::summary::{ShownGroups, SummaryIndex};
@@ -21,6 +21,7 @@ use self::plan::SummaryPlan;
 use self::query::{Answer, Found, Questions, Reply, SummaryNumber};
 pub use self::summary::ClientSummary;
 use self::summary::Summary;
+use crate::changes::Mark;
 use crate::db::catalog::TableDef;
 use crate::limits::{
     GROUPS_PER_TABLE_MAX, SUMMARY_MISTAKES_MAX, SUMMARY_PARAMETERS_MAX, SUMMARY_PARTS_MAX,
@@ -151,9 +152,9 @@ impl Summaries {
     }
 
     /// Sends every client what is due.
-    pub fn refresh(&mut self, version: &Version) {
+    pub fn refresh(&mut self, mark: &Mark) {
         let all = self.all.values_mut();
-        all.for_each(|summary| summary.refresh(version));
+        all.for_each(|summary| summary.refresh(mark));
     }
 
     /// Does something with one client's summary, and sends what is due to it.
@@ -161,15 +162,15 @@ impl Summaries {
         &mut self,
         session: SessionId,
         id: SummaryId,
-        version: Option<&Version>,
+        mark: Option<&Mark>,
         act: impl FnOnce(&mut ShownGroups),
     ) {
         for summary in self.all.values_mut() {
             let mut clients = summary.clients.iter_mut();
             if let Some(shown) = clients.find(|shown| shown.is(session, id)) {
                 act(&mut shown.groups);
-                if let (Some(index), Some(version)) = (&summary.index, version) {
-                    shown.refresh(index, version);
+                if let (Some(index), Some(mark)) = (&summary.index, mark) {
+                    shown.refresh(index, &summary.plan.rows.version(mark));
                 }
                 return;
             }

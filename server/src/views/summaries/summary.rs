@@ -9,6 +9,7 @@ use view_index::{OrderColumn, Predicate, Ranks, Snapshot, TableChanges, Verdicts
 
 use super::plan::SummaryPlan;
 use super::query::{Asked, Found, Known, Question, Reply, SummaryNumber};
+use crate::changes::Mark;
 use crate::db::catalog::TableDef;
 use crate::limits::DOUBTS_PER_SUMMARY_MAX;
 use crate::views::answers::Answers;
@@ -94,10 +95,11 @@ impl Summary {
         }
     }
 
-    pub(super) fn refresh(&mut self, version: &Version) {
+    pub(super) fn refresh(&mut self, mark: &Mark) {
         if let Some(index) = &self.index {
+            let version = self.plan.rows.version(mark);
             let clients = self.clients.iter_mut();
-            clients.for_each(|shown| shown.refresh(index, version));
+            clients.for_each(|shown| shown.refresh(index, &version));
         }
     }
 

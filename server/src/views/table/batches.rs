@@ -118,7 +118,9 @@ impl TableTask {
             }
         }
         self.unmeasured = true;
-        self.summaries.apply(changes, &verdicts, ranks, &seen);
+        let told = self.around.sabotage.map(|it| it.of_groups(changes));
+        let told = told.as_ref().unwrap_or(changes);
+        self.summaries.apply(told, &verdicts, ranks, &seen);
         self.history.push(&seen, next.snapshot.clone(), changes);
         Ok(())
     }

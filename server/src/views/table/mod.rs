@@ -25,7 +25,7 @@ use view_index::{Snapshot, TableChanges, Xid};
 
 use self::clockwork::Clockwork;
 use crate::changes::reader::Wake;
-use crate::changes::{Batch, Mark};
+use crate::changes::{Batch, Mark, Sabotage};
 use crate::db::catalog::TableDef;
 use crate::db::timeouts::Timeouts;
 use crate::fanout::Router;
@@ -97,6 +97,8 @@ pub struct Surroundings {
     pub clock: Clock,
     /// How long views are kept that nobody shows.
     pub view_idle: Duration,
+    /// See [`Sabotage`].
+    pub sabotage: Option<Sabotage>,
 }
 
 /// One table's task.

@@ -11,7 +11,7 @@ use crate::db::catalog::TableDef;
 use crate::views::client::{ClientRef, SessionId};
 use crate::views::summaries::ClientSummary;
 use crate::views::summaries::plan::SummaryPlan;
-use crate::views::summaries::query::{Answer, answer};
+use crate::views::summaries::query::{Answer, Found, answer};
 
 /// What a session asks of a table's summaries.
 #[derive(Debug)]
@@ -41,8 +41,7 @@ impl SummaryCommand {
 
 impl TableTask {
     pub(super) async fn take_summary_command(&mut self, command: SummaryCommand) {
-        let version = self.mark.as_ref().map(crate::changes::Mark::version);
-        let version = version.as_ref();
+        let mark = self.mark.as_ref();
         match command {
             SummaryCommand::Summarize(client, lease, asked) => {
                 let Summarize {
@@ -63,17 +62,15 @@ impl TableTask {
                 self.refresh_summaries();
             }
             SummaryCommand::Show(session, show) => {
-                self.summaries
-                    .with(session, show.summary, version, |groups| {
-                        groups.acknowledge(show.received);
-                        groups.move_to(show.generation, show.start, show.count);
-                    });
+                self.summaries.with(session, show.summary, mark, |groups| {
+                    groups.acknowledge(show.received);
+                    groups.move_to(show.generation, show.start, show.count);
+                });
             }
             SummaryCommand::Acknowledge(session, ack) => {
-                self.summaries
-                    .with(session, ack.summary, version, |groups| {
-                        groups.acknowledge(ack.number);
-                    });
+                self.summaries.with(session, ack.summary, mark, |groups| {
+                    groups.acknowledge(ack.number);
+                });
             }
             SummaryCommand::End(session, summary) => {
                 self.summaries.remove(|shown| shown.is(session, summary));
@@ -136,7 +133,7 @@ impl TableTask {
     /// Sends every client what is due, and asks what must be asked first.
     pub(super) fn refresh_summaries(&mut self) {
         let Some(mark) = &self.mark else { return };
-        self.summaries.refresh(&mark.version());
+        self.summaries.refresh(mark);
         for questions in self.summaries.due() {
             let (around, table) = (self.around.clone(), self.table.clone());
             self.summaries
@@ -207,7 +204,12 @@ impl TableTask {
         let orders = asked.iter().map(Vec::as_slice);
         self.answers.place(pool, orders, rows_of(&changes)).await?;
         let ranks = self.answers.ranks();
-        for reply in replies {
+        for mut reply in replies {
+            if let (Some(sabotage), Found::Settled(settled)) =
+                (self.around.sabotage, &mut reply.found)
+            {
+                sabotage.settled(settled);
+            }
             self.summaries
                 .settle(reply, &self.table, &changes, &verdicts, ranks, &snapshot);
         }

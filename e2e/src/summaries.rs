@@ -1,27 +1,42 @@
 //! A summary as a client holds it. Written from the protocol's documentation alone.
 
-use e2e::RawSocket;
 use protocol::{
     AckSummary, ClientMsg, RowOp, ServerMsg, Summarize, Summarized, SummaryUpdate, Value, Version,
 };
 
-/// A group: its key and its cells.
-pub(crate) type Group = (Vec<Value>, Vec<Value>);
+use crate::RawSocket;
+use crate::eventually::SOON;
 
+/// A group: its key and its cells.
+pub type Group = (Vec<Value>, Vec<Value>);
+
+/// What a client holds of a summary.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Replica {
-    pub(crate) version: Option<Version>,
-    pub(crate) number: u64,
-    pub(crate) generation: u32,
-    pub(crate) start: u64,
-    pub(crate) groups: u64,
-    pub(crate) rows: u64,
-    pub(crate) rest: u64,
-    pub(crate) shown: Vec<Group>,
+pub struct SummaryReplica {
+    /// The version; `None` before the first message.
+    pub version: Option<Version>,
+    /// The last message's number.
+    pub number: u64,
+    /// The newest generation that a message named.
+    pub generation: u32,
+    /// The position of the first group shown.
+    pub start: u64,
+    /// Groups in all.
+    pub groups: u64,
+    /// Rows in all groups.
+    pub rows: u64,
+    /// Rows in the groups that are not shown.
+    pub rest: u64,
+    /// The groups shown.
+    pub shown: Vec<Group>,
 }
 
-impl Replica {
-    pub(crate) fn apply(&mut self, update: SummaryUpdate) -> Result<(), String> {
+impl SummaryReplica {
+    /// Applies a message.
+    ///
+    /// # Errors
+    /// If it does not fit what is held.
+    pub fn apply(&mut self, update: SummaryUpdate) -> Result<(), String> {
         if update.number != self.number + 1 {
             return Err(format!("message {} follows {}", update.number, self.number));
         }
@@ -71,7 +86,7 @@ impl Replica {
     }
 
     /// The groups as texts: keys, a colon, cells; `NULL` is `∅`.
-    pub(crate) fn texts(&self) -> Vec<String> {
+    pub fn texts(&self) -> Vec<String> {
         let text = |value: &Value| value.to_postgres_text().unwrap_or_else(|| "∅".to_owned());
         let list = |values: &[Value]| values.iter().map(text).collect::<Vec<_>>().join(" ");
         let group = |(key, cells): &Group| format!("{}: {}", list(key), list(cells));
@@ -80,18 +95,25 @@ impl Replica {
 }
 
 /// A socket that shows one summary.
-pub(crate) struct Viewer {
-    pub(crate) socket: RawSocket,
-    pub(crate) replica: Replica,
-    pub(crate) told: Option<Summarized>,
+#[derive(Debug)]
+pub struct SummaryViewer {
+    /// The socket.
+    pub socket: RawSocket,
+    /// What it shows.
+    pub replica: SummaryReplica,
+    /// What the keys and the values are.
+    pub told: Option<Summarized>,
 }
 
-impl Viewer {
+impl SummaryViewer {
     /// Asks for a summary, given as JSON, and waits for it.
-    pub(crate) async fn open(url: &str, asked: &str) -> Self {
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub async fn open(url: &str, asked: &str) -> Self {
         let mut viewer = Self {
             socket: RawSocket::connect(url).await,
-            replica: Replica::default(),
+            replica: SummaryReplica::default(),
             told: None,
         };
         let asked: Summarize =
@@ -107,7 +129,10 @@ impl Viewer {
     }
 
     /// Applies messages until the condition holds.
-    pub(crate) async fn until(&mut self, what: &str, is: impl Fn(&Replica) -> bool) {
+    ///
+    /// # Panics
+    /// If the summary is refused, or no more messages come.
+    pub async fn until(&mut self, what: &str, is: impl Fn(&SummaryReplica) -> bool) {
         while !is(&self.replica) {
             let message = self.socket.expect(what, |message| {
                 let kinds = (
@@ -132,12 +157,12 @@ impl Viewer {
     }
 
     /// Waits until the groups are these.
-    pub(crate) async fn shows(&mut self, expected: &[&str]) {
-        let is_shown = |replica: &Replica| replica.texts() == expected;
-        let patience = tokio::time::timeout(
-            e2e::eventually::SOON * 2 / 3,
-            self.until("groups", is_shown),
-        );
+    ///
+    /// # Panics
+    /// If they do not come in time.
+    pub async fn shows(&mut self, expected: &[&str]) {
+        let is_shown = |replica: &SummaryReplica| replica.texts() == expected;
+        let patience = tokio::time::timeout(SOON * 2 / 3, self.until("groups", is_shown));
         if patience.await.is_err() {
             panic!("{:#?} is shown and not {expected:#?}", self.replica.texts());
         }
