@@ -2,7 +2,7 @@
 
 use e2e::viewing::{open, shows};
 use e2e::{RawSocket, SetClock, TestDatabase, TestServer};
-use protocol::{Filter, FilterOp, RowOp, ServerMsg, Update, ViewSpec};
+use protocol::{Filter, FilterOp, RowOp, ServerMsg, SummaryUpdate, Update, Version, ViewSpec};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use server::ServerOptions;
@@ -195,8 +195,9 @@ async fn next_update(socket: &mut RawSocket) -> Update {
     let is_update = |message: &ServerMsg| matches!(message, ServerMsg::Update(_));
     match socket.expect("an update", is_update).await {
         ServerMsg::Update(update) => {
-            let ack = format!(r#"{{"ack":{{"window":1,"number":{}}}}}"#, update.number);
-            socket.send_text(&ack).await;
+            let (window, number) = (update.window, update.number);
+            let ack = serde_json::json!({"ack": {"window": window, "number": number}});
+            socket.send_text(&ack.to_string()).await;
             update
         }
         _ => unreachable!(),
@@ -275,6 +276,54 @@ async fn the_same_dates_are_the_same_view() {
     database.execute(&row(502, clock.now())).await;
     let second = open(&mut viewer, rare, 0, 5).await;
     shows(&mut viewer, second, "id", &["502"]).await;
+}
+
+/// A socket that has sent a message.
+async fn asking(server: &TestServer, message: &serde_json::Value) -> RawSocket {
+    let mut socket = RawSocket::connect(&server.socket_url()).await;
+    socket.send_text(&message.to_string()).await;
+    socket
+}
+
+/// What has to be counted again while nobody shows it begins at the present instant, not where it stood.
+#[tokio::test]
+async fn what_was_forgotten_begins_where_time_is() {
+    let clock = SetClock::at(BEGIN);
+    let (database, server) = started(&clock).await;
+    let recent = view(within("at", FilterOp::WithinLast, "90 seconds"));
+    let rows = serde_json::json!({"open": {"window": 1, "count": 5, "view": recent}});
+    let groups = serde_json::json!({"summarize": {"summary": 1, "count": 1, "view": recent}});
+    let mut of_rows = asking(&server, &rows).await;
+    next_update(&mut of_rows).await;
+    let mut of_groups = asking(&server, &groups).await;
+    next_groups(&mut of_groups).await;
+    // Once the table's task answers with another window it has ended what was asked before.
+    let all = r#"{"open":{"window":2,"count":1,"view":{"table":"events"}}}"#;
+    of_rows.send_text(r#"{"close":{"window":1}}"#).await;
+    of_rows.send_text(all).await;
+    next_update(&mut of_rows).await;
+    of_groups
+        .send_text(r#"{"unsummarize":{"summary":1}}"#)
+        .await;
+    of_groups.send_text(all).await;
+    next_update(&mut of_groups).await;
+    database.execute("TRUNCATE events").await;
+    while next_update(&mut of_rows).await.total > 0 {}
+
+    let now = clock.pass(1_000);
+    let is_now = |version: &Version| version.0.ends_with(&format!("@{now}"));
+    let rows = next_update(&mut asking(&server, &rows).await).await.to;
+    assert!(is_now(&rows), "{rows:?} at {now}");
+    let groups = next_groups(&mut asking(&server, &groups).await).await.to;
+    assert!(is_now(&groups), "{groups:?} at {now}");
+}
+
+async fn next_groups(socket: &mut RawSocket) -> SummaryUpdate {
+    let is_summary = |message: &ServerMsg| matches!(message, ServerMsg::Summary(_));
+    match socket.expect("groups", is_summary).await {
+        ServerMsg::Summary(update) => update,
+        _ => unreachable!(),
+    }
 }
 
 /// A table that is not live is looked at for the present instant.

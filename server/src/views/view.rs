@@ -189,6 +189,12 @@ impl View {
         }
     }
 
+    /// Whether nothing is known of it, and nothing asked that is still of use.
+    pub fn is_blank(&self) -> bool {
+        let is_of_use = |asked: &UnderWay| asked.question.life == self.life;
+        self.index.is_none() && !self.under_way.iter().any(is_of_use)
+    }
+
     /// Whether it is being counted.
     pub fn is_charting(&self) -> bool {
         let is_chart = |asked: &UnderWay| asked.question.what.is_chart();

@@ -9,6 +9,7 @@ pub mod query;
 mod summary;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use protocol::{ErrorCode, SummaryId};
@@ -60,15 +61,19 @@ impl Summaries {
         let same = self.all.iter().find(|(_, held)| *held.plan == plan);
         let number = same.map(|(number, _)| *number).unwrap_or_else(|| {
             self.next += 1;
-            let summary = Summary::new(plan, table, answers);
-            self.all.insert(self.next, summary);
             self.next
         });
-        if let Some(summary) = self.all.get_mut(&number) {
-            summary.unused_since = None;
-            summary.clients.push(shown);
-            summary.tell(table);
-        }
+        let summary = match self.all.entry(number) {
+            Entry::Occupied(held) => {
+                let summary = held.into_mut();
+                summary.put_forward(plan, table, answers);
+                summary
+            }
+            Entry::Vacant(free) => free.insert(Summary::new(plan, table, answers)),
+        };
+        summary.unused_since = None;
+        summary.clients.push(shown);
+        summary.tell(table);
         number
     }
 

@@ -103,6 +103,28 @@ impl Summary {
         }
     }
 
+    /// One that nothing certain is known of does not move along with time while nobody shows it: it is counted
+    /// where the plan of whoever shows it now stands.
+    pub(super) fn put_forward(
+        &mut self,
+        plan: SummaryPlan,
+        table: &TableDef,
+        answers: &mut Answers,
+    ) {
+        let later = plan.rows.stands_at();
+        let is_behind = later.is_some_and(|second| self.plan.rows.is_behind(second));
+        let index = self.index.as_ref();
+        let is_certain = index.is_some_and(|index| !index.is_in_doubt());
+        if !is_behind || is_certain || !self.clients.is_empty() {
+            return;
+        }
+        let predicate = plan.rows.predicate(table, answers);
+        answers.release(&self.predicate.asked());
+        self.predicate = predicate;
+        self.plan = Arc::new(plan);
+        self.rebuild();
+    }
+
     /// Starts anew: what is known of its groups no longer holds.
     pub(super) fn rebuild(&mut self) {
         self.index = None;

@@ -124,6 +124,7 @@ impl TableTask {
     /// The view that means this, made if there is none.
     fn view_of(&mut self, plan: Plan) -> ViewId {
         if let Some(&view) = self.by_plan.get(&plan) {
+            self.put_forward(view, plan);
             return view;
         }
         let id = self.next_view;
@@ -137,6 +138,19 @@ impl TableTask {
         self.by_plan.insert(plan, id);
         self.views.insert(id, view);
         id
+    }
+
+    /// A view that had to be forgotten while nobody showed it has not moved along with time since: it begins where
+    /// the plan of whoever shows it now stands.
+    fn put_forward(&mut self, id: ViewId, plan: Plan) {
+        let view = self.views.get_mut(&id);
+        let Some(view) = view.filter(|view| view.plan.is_relative() && view.is_blank()) else {
+            return;
+        };
+        let predicate = plan.predicate(&self.table, &mut self.answers);
+        self.answers.release(&view.predicate.asked());
+        view.predicate = predicate;
+        view.plan = Arc::new(plan);
     }
 
     fn with_window(
