@@ -234,3 +234,56 @@ fn a_row_being_edited_stays_put_while_it_moves_away() {
         (&vec![Value::Int(4)], &Value::text("Kettle"))
     );
 }
+
+#[test]
+fn what_came_while_typing_is_not_overwritten_in_silence() {
+    let mut screen = show(products(1_000), "table=products");
+    edit(&mut screen, 3, "name");
+    let theirs = Value::text("Theirs");
+    let stage = screen.state_mut().backend_mut();
+    stage.change(3, 2, theirs.clone());
+    stage.next_outcome = Some(EditOutcome::Conflict { theirs });
+    screen.run_steps(2);
+    type_text(&mut screen, "Mine");
+    press(&mut screen, Key::Enter);
+    wait_for(&mut screen, "the question", |screen| {
+        screen
+            .query_by_label("Someone else changed this cell")
+            .is_some()
+    });
+    let seen = Value::text("Copper Pour-over Kettle");
+    assert_eq!(
+        edits(&screen),
+        [("name".to_owned(), seen, Value::text("Mine"))],
+        "the server is asked to replace what was seen, not what came since"
+    );
+}
+
+#[test]
+fn a_field_left_as_it_was_takes_nothing_back() {
+    let mut screen = show(products(1_000), "table=products");
+    edit(&mut screen, 3, "name");
+    let stage = screen.state_mut().backend_mut();
+    stage.change(3, 2, Value::text("Theirs"));
+    screen.run_steps(2);
+    press(&mut screen, Key::Enter);
+    wait_for(&mut screen, "their value", |screen| {
+        text(screen, 3, "name") == "Theirs"
+    });
+    assert!(edits(&screen).is_empty());
+}
+
+#[test]
+fn ones_own_last_edit_is_no_conflict() {
+    let mut screen = show(products(1_000), "table=products");
+    for name in ["First", "Second"] {
+        edit(&mut screen, 3, "name");
+        type_text(&mut screen, name);
+        press(&mut screen, Key::Enter);
+        wait_for(&mut screen, "the edit", |screen| {
+            text(screen, 3, "name") == name && edit_mark(screen, 3, "name").is_none()
+        });
+    }
+    let (_, expected, _) = edits(&screen)[1].clone();
+    assert_eq!(expected, Value::text("First"));
+}

@@ -103,6 +103,8 @@ pub enum Command {
         key: Vec<Value>,
         /// The column's name.
         column: String,
+        /// What it showed when the editing began.
+        seen: Value,
         /// The new value.
         value: Value,
     },

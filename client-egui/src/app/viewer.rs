@@ -185,13 +185,15 @@ impl<B: Backend> Viewer<B> {
                 window,
                 key,
                 column,
+                seen,
                 value,
             } => {
                 let typed = value.to_postgres_text().unwrap_or_default();
-                self.refused = match model.edit(window, &key, &column, value, now.steady) {
-                    Ok(_) | Err(crate::model::EditRefused::Unchanged) => None,
-                    Err(refused) => Some(format!("“{typed}” was not saved: {refused}")),
-                };
+                self.refused =
+                    match model.edit_what_was(window, &key, &column, (seen, value), now.steady) {
+                        Ok(_) | Err(crate::model::EditRefused::Unchanged) => None,
+                        Err(refused) => Some(format!("“{typed}” was not saved: {refused}")),
+                    };
             }
             _ => {}
         }

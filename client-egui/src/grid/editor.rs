@@ -4,7 +4,7 @@ use egui::{
     Area, EventFilter, Frame, Id, Key, Layout, Modifiers, Order, Rect, TextEdit, Ui, UiBuilder,
     vec2,
 };
-use protocol::{Column, ColumnKind};
+use protocol::{Column, ColumnKind, Value};
 
 use super::columns::is_right_aligned;
 use super::geometry::Geometry;
@@ -25,6 +25,8 @@ pub(super) struct Editor {
     column: usize,
     /// The row as it was when the editing began.
     entry: RowEntry,
+    /// What the cell showed then.
+    seen: Value,
     text: String,
     error: Option<String>,
     /// The text field has been given the keyboard.
@@ -70,6 +72,7 @@ pub(super) fn start(view: &GridView<'_>, state: &mut GridState, typed: Option<St
         row: cell.row,
         column: cell.column,
         entry: entry.clone(),
+        seen: shown.shown().clone(),
         text: typed.unwrap_or_else(|| edit_text(column, shown.shown())),
         error: None,
         focused: false,
@@ -99,6 +102,7 @@ pub(super) fn commit(
                 window: view.window,
                 key,
                 column: column.name.clone(),
+                seen: editor.seen.clone(),
                 value,
             });
             state.editor = None;

@@ -53,13 +53,13 @@ impl EditBook {
         window: WindowId,
         key: &[Value],
         column: &str,
-        held: &Value,
+        held: Value,
         mine: Value,
     ) -> Result<EditId, EditRefused> {
         if let Some(id) = self.of_cell(window, key, column).map(Edit::id) {
             return self.make_again(id, mine);
         }
-        if mine == *held {
+        if mine == held {
             return Err(EditRefused::Unchanged);
         }
         if self.edits.len() >= EDITS_MAX {
@@ -74,7 +74,7 @@ impl EditBook {
                 window,
                 key: key.to_vec(),
                 column: column.to_owned(),
-                expected: held.clone(),
+                expected: held,
                 mine,
                 next: None,
                 phase: EditPhase::Queued,

@@ -265,11 +265,46 @@ impl Model {
         value: Value,
         now: Instant,
     ) -> Result<EditId, EditRefused> {
-        let cache = self
-            .windows
-            .get(&window)
-            .ok_or(EditRefused::RowNotHeld)?
-            .cache();
+        let cell = self.editable_cell(window, key, column)?;
+        let seen = cell.clone();
+        let id = self.edits.make(window, key, column, seen, value)?;
+        self.send_edits(now);
+        Ok(id)
+    }
+
+    /// The same by somebody who saw `seen` in the cell when they began to type. What has come since was
+    /// behind their text: writing over it would be silent, so it becomes a conflict. Text left as it was
+    /// is no edit.
+    ///
+    /// # Errors
+    /// As those of [`edit`](Self::edit).
+    pub fn edit_what_was(
+        &mut self,
+        window: WindowId,
+        key: &[Value],
+        column: &str,
+        (seen, value): (Value, Value),
+        now: Instant,
+    ) -> Result<EditId, EditRefused> {
+        let held = self.editable_cell(window, key, column)?;
+        let has_edit = self.edits.of_cell(window, key, column).is_some();
+        if !has_edit && (value == seen || value == *held) {
+            return Err(EditRefused::Unchanged);
+        }
+        let id = self.edits.make(window, key, column, seen, value)?;
+        self.send_edits(now);
+        Ok(id)
+    }
+
+    /// What a cell holds at the server as far as is known, if it can be edited.
+    fn editable_cell(
+        &self,
+        window: WindowId,
+        key: &[Value],
+        column: &str,
+    ) -> Result<&Value, EditRefused> {
+        let window = self.windows.get(&window);
+        let cache = window.ok_or(EditRefused::RowNotHeld)?.cache();
         let known = cache
             .schema()
             .and_then(|schema| schema.columns.iter().find(|known| known.name == column));
@@ -277,10 +312,7 @@ impl Model {
         if !known.editable {
             return Err(EditRefused::NotEditable(column.to_owned()));
         }
-        let held = cache.cell(key, column).ok_or(EditRefused::RowNotHeld)?;
-        let id = self.edits.make(window, key, column, held, value)?;
-        self.send_edits(now);
-        Ok(id)
+        cache.cell(key, column).ok_or(EditRefused::RowNotHeld)
     }
 
     /// The edits that are not settled yet, oldest first.

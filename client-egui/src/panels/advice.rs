@@ -45,8 +45,9 @@ pub(super) fn show(
     Popup::from_toggle_button_response(&response)
         .close_behavior(PopupCloseBehavior::CloseOnClickOutside)
         .gap(6.0)
+        .frame(Frame::popup(ui.style()).inner_margin(14))
         .show(|ui| {
-            ui.set_width(WIDTH);
+            ui.set_width(WIDTH.min(ui.ctx().content_rect().width() - 60.0));
             ui.spacing_mut().item_spacing = vec2(8.0, 8.0);
             if let Some(advice) = advice {
                 costs(ui, frame, advice);

@@ -31,12 +31,11 @@ pub fn show(
     let key = |key| ctx.input_mut(|input| input.consume_key(Modifiers::NONE, key));
     let entered = go_to.focused && key(Key::Enter);
     let cancelled = go_to.focused && key(Key::Escape);
-    let row = row_number(&go_to.text, total);
     let shown = Area::new(Id::unique("go to row"))
         .order(Order::Foreground)
         .anchor(Align2::CENTER_TOP, vec2(0.0, 84.0))
         .show(ctx, |ui| {
-            Frame::window(ui.style()).inner_margin(16).show(ui, |ui| {
+            let frame_shown = Frame::window(ui.style()).inner_margin(16).show(ui, |ui| {
                 let label = ui.label(RichText::new("Go to row").color(frame.palette.muted));
                 let edit = TextEdit::singleline(&mut go_to.text)
                     .hint_text(format!("1 – {}", thousands(total)))
@@ -47,13 +46,17 @@ pub fn show(
                     go_to.focused = true;
                     response.request_focus();
                 }
+                // Only now: what was typed may have arrived together with Enter.
+                let row = row_number(&go_to.text, total);
                 if row.is_none() && !go_to.text.trim().is_empty() {
                     let text = format!("Type a number from 1 to {}", thousands(total));
                     ui.label(RichText::new(text).small().color(frame.palette.bad));
                 }
+                row
             });
+            frame_shown.inner
         });
-    match row.filter(|_| entered) {
+    match shown.inner.filter(|_| entered) {
         Some(row) => {
             commands.push(Command::GoToRow(row));
             commands.push(Command::ShowGoTo(false));

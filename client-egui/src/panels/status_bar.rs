@@ -233,6 +233,11 @@ fn figures(ui: &mut Ui, frame: &FrameView<'_>, table: Option<&OpenTable>) {
         }
         return;
     }
+    let window = frame.model.window(table.window);
+    if window.is_some_and(|window| window.error().is_some()) {
+        // None of them is on the screen.
+        return;
+    }
     let total = table.cache(frame.model).and_then(WindowCache::total);
     let visible = table.grid.visible_rows();
     if let Some(total) = total.filter(|total| *total > 0 && !visible.is_empty()) {

@@ -1,7 +1,9 @@
 //! The list of tables, at the left or in a menu.
 
 use egui::accesskit::Role;
-use egui::{Align, Align2, Layout, Rect, RichText, ScrollArea, Sense, Ui, UiBuilder, pos2, vec2};
+use egui::{
+    Align, Align2, Color32, Layout, Rect, RichText, ScrollArea, Sense, Ui, UiBuilder, pos2, vec2,
+};
 use protocol::{Liveness, TableInfo};
 
 use super::format::about;
@@ -137,7 +139,7 @@ fn item(ui: &mut Ui, frame: &FrameView<'_>, table: &TableInfo, is_open: bool) ->
     } else if response.hovered() || response.has_focus() {
         (palette.hover, palette.text, theme::text_font())
     } else {
-        (palette.backdrop, palette.text, theme::text_font())
+        (Color32::TRANSPARENT, palette.text, theme::text_font())
     };
     ui.painter().rect_filled(inner, 6.0, fill);
     let icon = inner.left_center() + vec2(16.0, 0.0);

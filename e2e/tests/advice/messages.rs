@@ -86,7 +86,6 @@ async fn an_expensive_view_is_opened_when_that_is_meant() {
     };
     assert_eq!((error.code, error.window), (ErrorCode::Expensive, Some(1)));
     for part in [
-        "allow_expensive",
         "until the first row can be shown",
         "CREATE INDEX CONCURRENTLY rowcast_orders_name_id_",
     ] {

@@ -166,7 +166,7 @@ impl Advisor {
         let help = considered.help();
         Some(format!(
             "no index serves this order and filter: {time} until the first row can be shown, by \
-             PostgreSQL's estimate. Open it with allow_expensive if that is meant. {help}"
+             PostgreSQL's estimate. {help}"
         ))
     }
 
