@@ -113,3 +113,18 @@ fn what_is_typed_into_the_last_column_is_seen() {
         field.rect()
     );
 }
+
+#[test]
+fn a_menu_is_no_wider_than_its_entries_need() {
+    let mut screen = show(products(1_000), "table=products");
+    for (menu, title) in [
+        ("Menu of category", "Total"),
+        ("Export", "All 1,000 rows as"),
+    ] {
+        screen.get_by_label(menu).click();
+        screen.run_steps(3);
+        let width = screen.get_by_label(title).rect().width();
+        assert!(width < 260.0, "{menu}: {width}");
+        press(&mut screen, Key::Escape);
+    }
+}

@@ -70,7 +70,7 @@ pub(crate) fn show(
     button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &label));
     let menu = Popup::menu(&button).style(theme::menu_style).gap(6.0);
     menu.show(|ui| {
-        ui.set_min_width(188.0);
+        ui.set_width(212.0);
         items(ui, view, column, in_grid, commands);
         if let Some(index) = in_grid {
             ui.separator();

@@ -26,7 +26,7 @@ pub(super) fn show(
         .style(theme::menu_style)
         .gap(6.0)
         .show(|ui| {
-            ui.set_min_width(176.0);
+            ui.set_width(192.0);
             let rows = match total {
                 Some(1) => "One row as".to_owned(),
                 Some(total) => format!("All {} rows as", thousands(total)),
