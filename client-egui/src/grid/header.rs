@@ -145,7 +145,10 @@ fn paint_name(
     let galley = line(painter, &column.name, font.clone(), color, width);
     let (text, arrow_x) = if is_right_aligned(column.kind) {
         let text = Rect::from_min_max(inner.min + vec2(room, 0.0), inner.max);
-        (text, inner.right() - galley.size().x - 10.0)
+        // Its number stands between it and the name.
+        let has_number = sorted.is_some_and(|(place, _)| place.is_some());
+        let gap = if has_number { 16.0 } else { 10.0 };
+        (text, inner.right() - galley.size().x - gap)
     } else {
         (
             inner.with_max_x(inner.right() - room),
