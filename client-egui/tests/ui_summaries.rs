@@ -43,6 +43,16 @@ fn a_total_is_chosen_in_the_columns_menu() {
 }
 
 #[test]
+fn a_column_is_as_wide_as_its_total_needs() {
+    let width = |address: &str| {
+        let screen = show(products(100), address);
+        header(&screen, "id").rect().width()
+    };
+    // The sum is longer than every number of the column, and has a name.
+    assert!(width("table=products&total.id=sum") > width("table=products") + 10.0);
+}
+
+#[test]
 fn totals_follow_the_filter() {
     let screen = show(
         products(100),

@@ -11,7 +11,7 @@ use super::geometry::Geometry;
 use super::state::GridState;
 use super::text::{line, paint_line};
 use super::widget::GridView;
-use super::{cell, column_drag, column_menu};
+use super::{cell, column_drag, column_menu, totals_row};
 use crate::app::Command;
 use crate::model::Slot;
 use crate::theme::{self, size};
@@ -266,5 +266,6 @@ fn fitting_width(painter: &Painter, view: &GridView<'_>, state: &GridState, inde
         let text = cell::cell_text(column, value);
         width = width.max(measure(&text, cell::font_of(column.kind)));
     }
+    width = width.max(totals_row::fitting_width(painter, view, column));
     width.ceil() + 2.0 * size::CELL_PADDING + 2.0
 }

@@ -1,6 +1,6 @@
 //! The row beneath the cells with the columns' totals.
 
-use egui::{Align, FontId, Painter, Rect, Sense, Ui, UiBuilder, vec2};
+use egui::{Align, Color32, FontId, Painter, Rect, Sense, Ui, UiBuilder, vec2};
 use protocol::{AggregateOp, Column, Value};
 
 use super::columns::is_right_aligned;
@@ -8,7 +8,7 @@ use super::geometry::Geometry;
 use super::text::paint_line;
 use super::widget::GridView;
 use crate::model::{Summary, display_value};
-use crate::panels::format::narrowing_figures;
+use crate::panels::format::{figure, narrowing_figures};
 use crate::theme::{self, size};
 
 /// Draws the totals beneath their columns.
@@ -37,6 +37,28 @@ pub(super) fn show(ui: &mut Ui, view: &GridView<'_>, geometry: &Geometry) {
     }
 }
 
+/// The width that shows a column's total and its name, in points; 0 without one.
+pub(super) fn fitting_width(painter: &Painter, view: &GridView<'_>, column: &Column) -> f32 {
+    let summary = view.totals_summary.filter(|summary| summary.is_current());
+    let (Some(op), Some(summary), false) = (view.totals.get(&column.name), summary, view.is_nested)
+    else {
+        return 0.0;
+    };
+    let exact = value_of(summary, column, *op).unwrap_or_default();
+    let strong = theme::strong_font(size::TEXT);
+    name_width(painter, *op) + width_of(painter, &figure(&exact), strong)
+}
+
+/// What a total's name takes beside its value, in points.
+fn name_width(painter: &Painter, op: AggregateOp) -> f32 {
+    width_of(painter, short_name(op), theme::small_font()) + 6.0
+}
+
+fn width_of(painter: &Painter, text: &str, font: FontId) -> f32 {
+    let galley = painter.layout_no_wrap(text.to_owned(), font, Color32::PLACEHOLDER);
+    galley.size().x
+}
+
 fn total(ui: &mut Ui, view: &GridView<'_>, column: &Column, op: AggregateOp, cell: Rect) {
     let palette = view.palette;
     let known = view.totals_summary.filter(|summary| summary.is_current());
@@ -48,17 +70,16 @@ fn total(ui: &mut Ui, view: &GridView<'_>, column: &Column, op: AggregateOp, cel
     };
     let area = cell.shrink2(vec2(size::CELL_PADDING, 0.0));
     let name = short_name(op);
-    let name_width = {
-        let font = theme::small_font();
-        let galley = ui
-            .painter()
-            .layout_no_wrap(name.to_owned(), font, palette.faint);
-        galley.size().x + 6.0
-    };
+    let name_width = name_width(ui.painter(), op);
     let small = theme::small_font();
     let strong = theme::strong_font(size::TEXT);
     if is_right_aligned(column.kind) {
-        let value = fitting(ui.painter(), &exact, &strong, area.width());
+        // A rounded average that says that it is one is of more use than four decimals of something.
+        let room = area.width() - name_width;
+        let mut value = fitting(ui.painter(), &exact, &strong, room);
+        if width_of(ui.painter(), &value, strong.clone()) > room {
+            value = fitting(ui.painter(), &exact, &strong, area.width());
+        }
         let galley = super::text::line(
             ui.painter(),
             &value,
@@ -103,11 +124,7 @@ fn total(ui: &mut Ui, view: &GridView<'_>, column: &Column, op: AggregateOp, cel
 /// The most exact way to write a total that fits into the width.
 fn fitting(painter: &Painter, exact: &str, font: &FontId, width: f32) -> String {
     let mut figures = narrowing_figures(exact);
-    let fits = |figure: &String| {
-        let galley =
-            painter.layout_no_wrap(figure.clone(), font.clone(), egui::Color32::PLACEHOLDER);
-        galley.size().x <= width
-    };
+    let fits = |figure: &String| width_of(painter, figure, font.clone()) <= width;
     let narrowest = figures.len().saturating_sub(1);
     let place = figures.iter().position(fits).unwrap_or(narrowest);
     figures.swap_remove(place)
