@@ -48,6 +48,8 @@ pub const REDIS_BACKOFF_MAX: Duration = Duration::from_secs(2);
 
 /// Batches waiting for one table; a table that falls further behind rebuilds its views.
 pub const TABLE_FEED_QUEUE: usize = 1_024;
+/// How long one table's task applies waiting batches before it looks whether anything else waits.
+pub const BATCHES_TURN_MAX: Duration = Duration::from_millis(100);
 /// Requests waiting for one table.
 pub const TABLE_COMMAND_QUEUE: usize = 1_024;
 /// Images of one table's recent changes kept for resuming clients and late fetches.

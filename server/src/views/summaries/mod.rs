@@ -19,7 +19,7 @@ use view_index::summary::{ShownGroups, SummaryIndex};
 use view_index::{OrderColumn, Ranks, Snapshot, TableChanges, Verdicts};
 
 use self::plan::SummaryPlan;
-use self::query::{Answer, Found, Questions, Reply, SummaryNumber};
+use self::query::{Answer, Questions, Reply, SummaryNumber};
 pub use self::summary::ClientSummary;
 use self::summary::Summary;
 use crate::changes::Mark;
@@ -77,9 +77,12 @@ impl Summaries {
         number
     }
 
-    /// The columns of each summary that PostgreSQL is asked about.
+    /// The columns of each summary that PostgreSQL is asked about. Without groups there is nothing to be placed
+    /// among: an answer under way brings what it needs.
     pub fn orders(&self) -> impl Iterator<Item = &[OrderColumn]> {
-        self.all.values().map(|summary| summary.asked.as_slice())
+        let all = self.all.values();
+        let kept = all.filter(|summary| summary.index.is_some());
+        kept.map(|summary| summary.asked.as_slice())
     }
 
     /// Applies a batch to every summary.
@@ -135,12 +138,17 @@ impl Summaries {
         }
     }
 
-    /// Starts anew at a state to which no known way leads.
-    pub fn reset(&mut self) {
+    /// Starts anew at a state to which no known way leads; `begin` if it may be another database's.
+    pub fn reset(&mut self, begin: bool) {
         for early in std::mem::take(&mut self.early) {
             self.answered(&early);
         }
-        self.all.values_mut().for_each(Summary::rebuild);
+        let again = if begin {
+            Summary::begin
+        } else {
+            Summary::rebuild
+        };
+        self.all.values_mut().for_each(again);
     }
 
     /// Every client's summary, to be planned again for the table's new columns.
@@ -263,7 +271,7 @@ impl Summaries {
                 index.advance(predicate, rows, verdicts, answers.ranks())
             }
             _ => {
-                summary.rebuild();
+                summary.begin();
                 return;
             }
         };
@@ -358,6 +366,20 @@ impl Summaries {
         }
     }
 
+    /// Ends the summaries that are too large, and leaves the replies that are still of use. Of a large one only so
+    /// many groups were asked for as show it, so changes of the others could not be applied.
+    pub fn sift(&mut self, replies: &mut Vec<Reply>) {
+        replies.retain(|reply| {
+            let Some(summary) = self.all.get_mut(&reply.summary) else {
+                return false;
+            };
+            if summary.is_too_large(reply) {
+                summary.refuse_as_too_large();
+            }
+            summary.life == reply.life
+        });
+    }
+
     /// Takes in an answer, and the changes since the state it was given at.
     pub fn settle(
         &mut self,
@@ -372,11 +394,6 @@ impl Summaries {
         let Some(summary) = held.filter(|held| held.life == reply.life) else {
             return;
         };
-        // No more groups than that were asked for: changes of the others could not be applied.
-        if matches!(&reply.found, Found::Groups(groups) if groups.len() > summary.plan.groups_max())
-        {
-            return summary.refuse_as_too_large();
-        }
         match summary.settle(reply, changes, verdicts, ranks, seen) {
             Ok(()) => summary.tell(table),
             Err(error) => {

@@ -28,6 +28,9 @@ pub(super) struct Summary {
     pub(super) index: Option<SummaryIndex>,
     /// Counts how often it was built.
     pub(super) life: u64,
+    /// The first life of what it is asked to be now, by those who ask: what was found out in an earlier one says
+    /// nothing of it.
+    first_life: u64,
     pub(super) is_under_way: bool,
     /// A question about it together with others failed: it is asked about by itself.
     pub(super) is_alone: bool,
@@ -122,7 +125,7 @@ impl Summary {
         answers.release(&self.predicate.asked());
         self.predicate = predicate;
         self.plan = Arc::new(plan);
-        self.rebuild();
+        self.begin();
     }
 
     /// Starts anew: what is known of its groups no longer holds.
@@ -131,10 +134,24 @@ impl Summary {
         self.life += 1;
     }
 
+    /// Starts anew as something else.
+    pub(super) fn begin(&mut self) {
+        self.rebuild();
+        self.first_life = self.life;
+    }
+
+    /// Whether an answer shows that it has too many groups. One for an earlier life shows that, too: where a table
+    /// changes so fast that summaries are counted again before they are counted, there may be no other.
+    pub(super) fn is_too_large(&self, reply: &Reply) -> bool {
+        let most = self.plan.groups_max();
+        reply.life >= self.first_life
+            && matches!(&reply.found, Found::Groups(groups) if groups.len() > most)
+    }
+
     pub(super) fn refuse(&mut self, code: ErrorCode, message: &str) {
         let clients = std::mem::take(&mut self.clients);
         clients.iter().for_each(|shown| shown.refuse(code, message));
-        self.rebuild();
+        self.begin();
         self.unused_since = Some(Instant::now());
     }
 
@@ -215,6 +232,7 @@ impl Summary {
             }),
             index: None,
             life: 0,
+            first_life: 0,
             is_under_way: false,
             is_alone: false,
             mistakes: 0,

@@ -3,19 +3,25 @@
 use std::sync::Arc;
 
 use protocol::ResetReason;
+use tokio::time::Instant;
 use view_index::TableChanges;
 
 use super::{TableTask, rows_of};
 use crate::changes::{Batch, Mark, TableBatch};
+use crate::limits::BATCHES_TURN_MAX;
 use crate::views::answers::Answers;
 
 impl TableTask {
     /// Applies this batch and those that wait behind it, then tells the clients.
     pub(super) async fn take_batches(&mut self, batch: Arc<Batch>) {
-        // Only those that wait by now: the clients' turn comes however fast more arrive.
-        let waiting = self.feed.len();
+        // Only those that wait by now, and not for long: the clients' turn comes, and that of answers, however
+        // fast more arrive, and however slowly they are applied.
+        let (waiting, began) = (self.feed.len(), Instant::now());
         self.take_batch(batch).await;
         for _ in 0..waiting {
+            if began.elapsed() > BATCHES_TURN_MAX {
+                break;
+            }
             let Ok(batch) = self.feed.try_recv() else {
                 break;
             };
@@ -134,7 +140,7 @@ impl TableTask {
                 view.answered(&answer.question);
             }
         }
-        self.reset_summaries();
+        self.reset_summaries(reason);
         for view in self.views.values_mut() {
             view.rebuild(reason);
         }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use protocol::{ErrorCode, ServerMsg, Summarize, SummaryRefused};
+use protocol::{ErrorCode, ResetReason, ServerMsg, Summarize, SummaryRefused};
 use view_index::summary::ShownGroups;
 
 use super::{TableTask, rows_of};
@@ -156,21 +156,25 @@ impl TableTask {
     }
 
     /// Starts anew at a state to which no known way leads.
-    pub(super) fn reset_summaries(&mut self) {
+    pub(super) fn reset_summaries(&mut self, reason: ResetReason) {
         self.forget_early_steps();
-        self.summaries.reset();
+        let begin = matches!(reason, ResetReason::EpochChanged);
+        self.summaries.reset(begin);
     }
 
-    async fn place_summary_answer(&mut self, answer: Answer) {
-        if let Ok((snapshot, _)) = &answer.outcome
-            && !self
+    async fn place_summary_answer(&mut self, mut answer: Answer) {
+        if let Ok((snapshot, replies)) = &mut answer.outcome {
+            // Whatever the table's state: while many rows change it may be a while until it is the query's.
+            self.summaries.sift(replies);
+            let is_ahead = !self
                 .mark
                 .as_ref()
-                .is_some_and(|mark| mark.snapshot.covers(snapshot))
-        {
-            self.summaries.early.push(answer);
-            self.around.wake.requested.notify_one();
-            return;
+                .is_some_and(|mark| mark.snapshot.covers(snapshot));
+            if is_ahead && !replies.is_empty() {
+                self.summaries.early.push(answer);
+                self.around.wake.requested.notify_one();
+                return;
+            }
         }
         self.summaries.answered(&answer);
         if let Err(failure) = &answer.outcome {
@@ -186,6 +190,9 @@ impl TableTask {
         let Ok((snapshot, replies)) = answer.outcome else {
             return Ok(());
         };
+        if replies.is_empty() {
+            return Ok(());
+        }
         // Asked again if what has changed since is no longer known.
         let Some(changes) = self.history.since(&snapshot) else {
             return Ok(());
