@@ -6,12 +6,12 @@ pub(super) const TPCB_SCALE: u32 = 20;
 
 /// The tables beside `public.products`. Rows leave room for their next version on the page.
 pub(super) const TABLES: &str = "
-    CREATE TABLE bench_narrow (id int PRIMARY KEY, number int NOT NULL, label text)
+    CREATE TABLE public.bench_narrow (id int PRIMARY KEY, number int NOT NULL, label text)
         WITH (fillfactor = 50);
-    INSERT INTO bench_narrow SELECT id, 0, 'row ' || id FROM generate_series(1, 100000) AS id;
-    CREATE TABLE bench_insert (
+    INSERT INTO public.bench_narrow SELECT id, 0, 'row ' || id FROM generate_series(1, 100000) AS id;
+    CREATE TABLE public.bench_insert (
         id bigint GENERATED ALWAYS AS IDENTITY (CACHE 100) PRIMARY KEY, number int NOT NULL, label text);
-    ANALYZE bench_narrow, bench_insert";
+    ANALYZE public.bench_narrow, public.bench_insert";
 
 /// What each client does, over and over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]

@@ -8,5 +8,6 @@ mod fixture;
 mod indexes;
 mod kinds;
 mod rows;
+mod slow;
 mod stream;
 mod writes;
