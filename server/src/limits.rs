@@ -62,6 +62,8 @@ pub const FETCH_MARGIN: u64 = 100;
 pub const KEEP_MARGIN: u64 = 300;
 /// A view lets go of rows when it holds this many more than its windows need.
 pub const RELEASE_SLACK: usize = 2_000;
+/// Rows that it lets go of at a time, before others of its table have their turn: some tenths of a millisecond.
+pub const RELEASED_AT_ONCE: usize = 200;
 /// How long counting a view may take.
 pub const CHART_TIMEOUT: Duration = Duration::from_secs(600);
 /// Views that are counted at the same time.

@@ -381,8 +381,14 @@ impl BlockList {
     }
 
     /// Keeps rows only at the positions of `wanted` (ascending, not overlapping); the others are only
-    /// counted, or `listed`, from then on. Returns the rows let go.
-    pub(crate) fn release(&mut self, wanted: &[Range<u64>], listed: bool) -> Vec<LoadedRow> {
+    /// counted, or `listed`, from then on. Once `enough` rows were let go, the blocks behind stay as they are.
+    /// Returns the rows let go.
+    pub(crate) fn release(
+        &mut self,
+        wanted: &[Range<u64>],
+        listed: bool,
+        enough: usize,
+    ) -> Vec<LoadedRow> {
         let mut release = Release {
             wanted: wanted.iter().peekable(),
             listed,
@@ -398,7 +404,9 @@ impl BlockList {
         for block in std::mem::take(&mut self.blocks) {
             let end = start + u64::try_from(block.extent()).unwrap_or(0);
             match block.content {
-                Content::Loaded(rows) => release.divide(block.lower, rows, start),
+                Content::Loaded(rows) if release.released.len() < enough => {
+                    release.divide(block.lower, rows, start);
+                }
                 _ => release.blocks.push(block),
             }
             start = end;

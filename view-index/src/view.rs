@@ -479,12 +479,15 @@ impl ViewIndex {
         Ok(adopted)
     }
 
-    /// Lets go of the rows that are not at the `wanted` positions (ascending, not overlapping).
-    pub fn release(&mut self, wanted: &[Range<u64>]) {
-        for loaded in self.blocks.release(wanted, self.is_listed) {
+    /// Lets go of the rows that are not at the `wanted` positions (ascending, not overlapping), or of about
+    /// `enough` of them. Returns how many rows it were: fewer than `enough` if all are gone.
+    pub fn release(&mut self, wanted: &[Range<u64>], enough: usize) -> usize {
+        let released = self.blocks.release(wanted, self.is_listed, enough);
+        for loaded in &released {
             self.places.remove(&loaded.row.key);
         }
-        self.revision += 1;
+        self.revision += u64::from(!released.is_empty());
+        released.len()
     }
 
     /// Forgets how the rows that are not held are divided, to free memory: they stay counted, and what is

@@ -29,16 +29,12 @@ const BEGINNINGS: [&str; 4] = [
 async fn last_words(to: SocketAddr, beginning: &str) -> String {
     let mut stream = TcpStream::connect(to).await.unwrap();
     stream.write_all(beginning.as_bytes()).await.unwrap();
-    let goes_on = !beginning.is_empty();
     let (mut from, mut into) = stream.split();
     let mut said = Vec::new();
     let trickle = async {
         let mut second = interval(Duration::from_secs(1));
-        while goes_on {
+        while !beginning.is_empty() && into.write_all(b"x").await.is_ok() {
             second.tick().await;
-            if into.write_all(b"x").await.is_err() {
-                break;
-            }
         }
         std::future::pending::<()>().await;
     };

@@ -20,7 +20,9 @@ use super::fetching::{Asked, Question};
 use super::history::History;
 use super::plan::Plan;
 use crate::changes::Mark;
-use crate::limits::{FETCH_MARGIN, FETCHES_PER_VIEW_MAX, KEEP_MARGIN, RELEASE_SLACK};
+use crate::limits::{
+    FETCH_MARGIN, FETCHES_PER_VIEW_MAX, KEEP_MARGIN, RELEASE_SLACK, RELEASED_AT_ONCE,
+};
 
 /// A view's number in its table.
 pub type ViewId = u64;
@@ -49,6 +51,8 @@ pub struct View {
     questions: u64,
     /// Rows held when it was last looked whether some are far from every window, or fewer.
     held_before: usize,
+    /// It is letting go of rows, in portions.
+    is_releasing: bool,
     /// Why the view cannot be counted.
     uncountable: Option<Uncountable>,
     /// What its division takes of the memory for all; `None` until it has been divided.
@@ -117,6 +121,7 @@ impl View {
             under_way: Vec::new(),
             questions: 0,
             held_before: 0,
+            is_releasing: false,
             uncountable: None,
             share: None,
             opening: Opening::default(),
@@ -249,15 +254,12 @@ impl View {
         let own = self.plan.stands_at().map(|second| mark.version_at(second));
         let version = own.as_ref().unwrap_or(version);
         let mut missing = Vec::new();
-        let mut changed = false;
         for (_, shown) in self.windows.range_mut(meant(only)) {
             shown.echo_edits(mark);
             if !shown.resume_if_possible(index, mark, history) {
                 continue;
             }
-            let refreshed = shown.window.refresh(index, version);
-            changed |= refreshed != Refresh::Unchanged;
-            match refreshed {
+            match shown.window.refresh(index, version) {
                 Refresh::Waiting | Refresh::Unchanged => {}
                 Refresh::Missing(gap) => {
                     // Who jumps waits for every row that is fetched; who scrolls holds rows meanwhile.
@@ -267,9 +269,6 @@ impl View {
                 }
                 Refresh::Update(update) => shown.client.send(ServerMsg::Update(*update)),
             }
-        }
-        if changed {
-            self.release_far_rows();
         }
         let mut questions: Vec<Question> = missing
             .into_iter()
@@ -404,14 +403,23 @@ impl View {
         Ok(())
     }
 
-    /// Lets go of rows that no window is near to, once there are many; looks whether there are only when so
-    /// many have come since it last did.
-    fn release_far_rows(&mut self) {
-        let Some(index) = &mut self.index else { return };
-        if index.held() <= self.held_before + RELEASE_SLACK {
-            self.held_before = self.held_before.min(index.held());
-            return;
+    /// Whether it holds many more rows than when it was last looked which of them are far from every window, so
+    /// that it is time to [`let_go`](Self::let_go).
+    pub fn is_crowded(&mut self) -> bool {
+        let held = self.index.as_ref().map_or(0, ViewIndex::held);
+        let is_crowded = self.is_releasing || held > self.held_before + RELEASE_SLACK;
+        if !is_crowded {
+            self.held_before = self.held_before.min(held);
         }
+        is_crowded
+    }
+
+    /// Lets go of some rows that no window is near to, if there are many; returns whether there are more.
+    pub fn let_go(&mut self) -> bool {
+        let Some(index) = &mut self.index else {
+            self.is_releasing = false;
+            return false;
+        };
         let mut wanted: Vec<Range<u64>> = self
             .windows
             .values()
@@ -421,20 +429,21 @@ impl View {
             })
             .collect();
         let needed: u64 = wanted.iter().map(|range| range.end - range.start).sum();
-        if (index.held() as u64) <= needed + RELEASE_SLACK as u64 {
-            self.held_before = index.held();
-            return;
+        let is_much = self.is_releasing || index.held() as u64 > needed + RELEASE_SLACK as u64;
+        self.is_releasing = false;
+        if is_much {
+            wanted.sort_by_key(|range| range.start);
+            wanted.dedup_by(|next, merged| {
+                let touches = next.start <= merged.end;
+                if touches {
+                    merged.end = merged.end.max(next.end);
+                }
+                touches
+            });
+            self.is_releasing = index.release(&wanted, RELEASED_AT_ONCE) >= RELEASED_AT_ONCE;
         }
-        wanted.sort_by_key(|range| range.start);
-        wanted.dedup_by(|next, merged| {
-            let touches = next.start <= merged.end;
-            if touches {
-                merged.end = merged.end.max(next.end);
-            }
-            touches
-        });
-        index.release(&wanted);
         self.held_before = index.held();
+        self.is_releasing
     }
 
     /// Closes the windows that need these positions (`None`: the last rows), and tells their clients why.

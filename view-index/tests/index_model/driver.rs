@@ -162,7 +162,9 @@ impl Driver<'_> {
                 _ => wanted.push(start..start + count),
             }
         }
-        self.view.release(&wanted);
+        // In portions, as a server does that has others to serve.
+        let portion = usize::try_from(count).unwrap().max(1);
+        while self.view.release(&wanted, portion) >= portion {}
         let room: u64 = wanted.iter().map(|range| range.end - range.start).sum();
         assert!(
             self.view.held() as u64 <= room,

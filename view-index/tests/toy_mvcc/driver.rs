@@ -342,7 +342,7 @@ impl Driver {
                 _ => merged.push(range),
             }
         }
-        self.view.view.release(&merged);
+        self.view.view.release(&merged, usize::MAX);
         assert!(self.view.view.held() as u64 <= merged.iter().map(|r| r.end - r.start).sum());
     }
 

@@ -10,7 +10,7 @@ mod summary_steps;
 mod verdicts;
 mod windows;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use protocol::{Ack, EditId, MoveWindow, OpenWindow, Version, WindowId};
 use sqlx::postgres::PgPool;
 use tokio::sync::mpsc::WeakSender;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use view_index::{Snapshot, TableChanges, Xid};
@@ -117,6 +117,8 @@ pub struct TableTask {
     views: HashMap<ViewId, View>,
     /// The view that means this. A step in time leaves a plan equal to itself.
     by_plan: HashMap<Arc<Plan>, ViewId>,
+    /// Views that hold more rows than they need.
+    crowded: BTreeSet<ViewId>,
     /// The views have changed since it was measured how much memory they take.
     unmeasured: bool,
     next_view: ViewId,
@@ -155,6 +157,7 @@ impl TableTask {
             around,
             views: HashMap::new(),
             by_plan: HashMap::new(),
+            crowded: BTreeSet::new(),
             unmeasured: false,
             next_view: 0,
             shown_in: HashMap::new(),
@@ -214,6 +217,8 @@ impl TableTask {
                 _ = progress.tick(), if self.is_charting() => self.tell_progress(),
                 _ = seconds.tick(), if self.has_clockwork() => self.begin_steps(),
                 Some(Ok(step)) = self.clockwork.queries.join_next() => self.take_step(step).await,
+                // Those who have just been told something read it first.
+                () = yield_now(), if !self.crowded.is_empty() => self.let_go(),
                 () = sleep(FETCH_RETRY), if !self.unplanned.is_empty() => self.show_unplanned().await,
             }
         }
@@ -223,6 +228,16 @@ impl TableTask {
         self.unmeasured = false;
         self.views.values().for_each(View::measure);
         self.around.budget.settle();
+    }
+
+    /// One portion of the rows that a crowded view does not need.
+    fn let_go(&mut self) {
+        let Some(id) = self.crowded.pop_first() else {
+            return;
+        };
+        if self.views.get_mut(&id).is_some_and(View::let_go) {
+            self.crowded.insert(id);
+        }
     }
 
     fn is_charting(&self) -> bool {
@@ -250,11 +265,14 @@ impl TableTask {
         }
     }
 
-    fn refresh_at(&mut self, version: &Version, view: ViewId, only: Option<WindowKey>) {
-        let (Some(view), Some(mark)) = (self.views.get_mut(&view), &self.mark) else {
+    fn refresh_at(&mut self, version: &Version, id: ViewId, only: Option<WindowKey>) {
+        let (Some(view), Some(mark)) = (self.views.get_mut(&id), &self.mark) else {
             return;
         };
         let questions = view.refresh((mark, version), &self.history, only);
+        if view.is_crowded() {
+            self.crowded.insert(id);
+        }
         if let (Some(share), false) = (&view.share, questions.is_empty()) {
             share.used();
         }
