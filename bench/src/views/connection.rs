@@ -177,9 +177,8 @@ impl Connection {
         self.send(ClientMsg::Ack(Ack { window, number })).await
     }
 
-    /// Opens a window at the top of a view, and waits for the exact total.
-    pub(super) async fn open(&mut self, window: u32, view: ViewSpec) -> anyhow::Result<Opened> {
-        let began = Instant::now();
+    /// Asks for a window at the top of a view.
+    pub(super) async fn ask_for(&mut self, window: u32, view: ViewSpec) -> anyhow::Result<()> {
         self.send(ClientMsg::Open(OpenWindow {
             window,
             generation: 0,
@@ -191,7 +190,13 @@ impl Connection {
             resume: None,
             allow_expensive: true,
         }))
-        .await?;
+        .await
+    }
+
+    /// Opens a window at the top of a view, and waits for the exact total.
+    pub(super) async fn open(&mut self, window: u32, view: ViewSpec) -> anyhow::Result<Opened> {
+        let began = Instant::now();
+        self.ask_for(window, view).await?;
         let mut first_rows = None;
         loop {
             let update = self.update().await?;

@@ -87,12 +87,25 @@ pub(super) async fn measure(
 /// Opens a view that is not measured, until the server knows how fast PostgreSQL is: it counts some rows
 /// to learn that.
 async fn warm_up(client: &mut Connection, table: &Table) -> anyhow::Result<()> {
-    client.open(0, ViewSpec::table(table.name.clone())).await?;
-    let advice = async {
-        while !matches!(client.next().await?, ServerMsg::Advice(_)) {}
+    client
+        .ask_for(0, ViewSpec::table(table.name.clone()))
+        .await?;
+    let ready = async {
+        // Either may come first.
+        let (mut is_counted, mut is_advised) = (false, false);
+        while !(is_counted && is_advised) {
+            match client.next().await? {
+                ServerMsg::Update(update) => {
+                    client.acknowledge(&update).await?;
+                    is_counted = update.total_is_exact;
+                }
+                ServerMsg::Advice(_) => is_advised = true,
+                _ => {}
+            }
+        }
         anyhow::Ok(())
     };
-    tokio::time::timeout(PATIENCE, advice).await??;
+    tokio::time::timeout(PATIENCE, ready).await??;
     client.close(0).await
 }
 
