@@ -261,7 +261,7 @@ async fn spectators(
     clients
 }
 
-/// The clock goes on, faster than time.
+/// The clock goes on, faster than time. The pauses only pace it: nobody waits for what they bring.
 async fn let_time_pass(run: Arc<Run>, seed: u64) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     loop {
