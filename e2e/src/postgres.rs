@@ -138,6 +138,7 @@ impl Cluster {
         TestDatabase {
             url: format!("{server}/{name}"),
             cluster: self.clone(),
+            attending: Arc::default(),
         }
     }
 }
@@ -147,6 +148,8 @@ impl Cluster {
 pub struct TestDatabase {
     url: String,
     cluster: Arc<Cluster>,
+    /// What [`Self::attend`] has opened.
+    attending: Arc<Mutex<Vec<Client>>>,
 }
 
 impl TestDatabase {
@@ -171,6 +174,7 @@ impl TestDatabase {
     /// # Panics
     /// If it cannot be made.
     pub async fn copy(&self) -> Self {
+        self.attending.lock().await.clear();
         let (_, name) = self
             .url
             .rsplit_once('/')
@@ -227,6 +231,42 @@ impl TestDatabase {
             self.execute(&format!("SELECT rowcast.watch('{table}')"))
                 .await;
         }
+    }
+
+    /// Has the changes of these tables logged from now on, as a server does while somebody shows them.
+    ///
+    /// # Panics
+    /// If a table is not there.
+    pub async fn attend(&self, tables: &[&str]) {
+        let client = self.connect().await;
+        for table in tables {
+            let sql =
+                format!("SELECT pg_advisory_lock_shared(78130143, '{table}'::regclass::oid::int4)");
+            client.batch_execute(&sql).await.expect("a table");
+        }
+        self.attending.lock().await.push(client);
+    }
+
+    /// The connections by which servers, or [`Self::attend`], have changes logged.
+    ///
+    /// # Panics
+    /// If the database cannot be asked.
+    pub async fn attending(&self) -> Vec<i32> {
+        let pids = "SELECT DISTINCT pid FROM pg_locks
+                    WHERE locktype = 'advisory' AND classid = 78130143 AND mode = 'ShareLock'
+                      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        let rows = self.connect().await.query(pids, &[]).await;
+        let rows = rows.expect("the locks");
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// Ends a connection, as a network fault would, and waits until it has ended.
+    ///
+    /// # Panics
+    /// If the database cannot be asked.
+    pub async fn end_connection(&self, pid: i32) {
+        let sql = format!("SELECT pg_terminate_backend({pid}, 10000)");
+        self.execute(&sql).await;
     }
 
     /// Ends the connections that LISTEN, as a network fault would.

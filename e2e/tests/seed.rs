@@ -73,6 +73,9 @@ async fn the_same_seed_gives_the_same_rows_in_any_number_of_runs() {
 #[tokio::test]
 async fn a_large_fill_comes_back_complete_and_a_second_one_does_nothing() {
     let database = TestDatabase::new().await;
+    let mut connection = PgConnection::connect(database.url()).await.unwrap();
+    migrations::install_demo(&mut connection).await.unwrap();
+    database.attend(&["products", "events"]).await;
     let outcome = fill(&database, options(PRODUCTS, 2_000)).await.unwrap();
     assert_eq!(
         outcome,
@@ -212,6 +215,7 @@ async fn rows_of_others_are_left_alone() {
 async fn churn_changes_everything_at_its_pace() {
     let database = TestDatabase::new().await;
     fill(&database, options(500, 100)).await.unwrap();
+    database.attend(&["products", "events"]).await;
     let client = database.connect().await;
     client
         .batch_execute("DELETE FROM rowcast.change_log")

@@ -19,8 +19,10 @@ pub const SILENCED_POLL: (Duration, Duration) =
     (Duration::from_millis(1), Duration::from_millis(250));
 /// How long a follower waits for the leader's batch after its own notification.
 pub const FOLLOWER_PATIENCE: Duration = Duration::from_millis(20);
-/// How often the leader says where it is.
-pub const LEADER_HEARTBEAT: Duration = Duration::from_millis(250);
+/// How often the leader says where it is, and each follower what it wants told.
+pub const HEARTBEAT: Duration = Duration::from_millis(250);
+/// What a follower wanted that has not said so again for so long is forgotten.
+pub const FOLLOWER_SILENCE_MAX: Duration = Duration::from_secs(3);
 /// A leader not heard of for so long is not relied upon.
 pub const LEADER_SILENCE_MAX: Duration = Duration::from_secs(1);
 /// How often a follower without a leader reads the log.
@@ -50,6 +52,9 @@ pub const REDIS_BACKOFF_MAX: Duration = Duration::from_secs(2);
 pub const TABLE_FEED_QUEUE: usize = 1_024;
 /// How long one table's task applies waiting batches before it looks whether anything else waits.
 pub const BATCHES_TURN_MAX: Duration = Duration::from_millis(100);
+/// A table is attended for so many times as long after its last view is gone as that was kept unused: whoever returns in the
+/// meantime is told what changed.
+pub const TABLE_IDLE_FACTOR: u32 = 10;
 /// Requests waiting for one table.
 pub const TABLE_COMMAND_QUEUE: usize = 1_024;
 /// Images of one table's recent changes kept for resuming clients and late fetches.

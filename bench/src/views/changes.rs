@@ -120,7 +120,7 @@ async fn in_engine(
     let told = read_at.clone();
     let hook: SnapshotHook = Arc::new(move |_, _| {
         *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        Box::pin(std::future::ready(()))
+        Box::pin(std::future::ready(true))
     });
     let local = LocalEngine::start(&postgres.database_url, Some(hook)).await?;
     let def = local.table(&table.name).await?;

@@ -1,6 +1,7 @@
 //! What watching a table costs those who write it: pgbench against the same tables, watched and unwatched
 //! by turns, while a real server reads the change log. `docs/performance.md` tells the method.
 
+mod audience;
 mod pgbench;
 mod report;
 mod workload;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
+use self::audience::Audience;
 use self::pgbench::{Pgbench, Protocol};
 use self::report::{Conditions, Report, Round};
 use self::workload::Workload;
@@ -44,6 +46,10 @@ pub(crate) struct Options {
     /// Whether commits wait for the disk: `true`, `false` (the processor is the limit) or both.
     #[arg(long, value_delimiter = ',', default_value = "true,false")]
     durable: Vec<bool>,
+    /// Whether a client shows 50 rows of each watched table meanwhile: `false`, `true` or both. Tables that nobody shows are
+    /// not logged.
+    #[arg(long, value_delimiter = ',', default_value = "false,true")]
+    shown: Vec<bool>,
     /// Rows in `public.products`.
     #[arg(long, default_value_t = 100_000)]
     products: u64,
@@ -88,10 +94,22 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
             rounds: options.rounds,
             seconds: options.seconds,
         })?;
-        for &workload in &options.workloads {
-            for &clients in &options.clients {
-                let rounds = measure(&mut stage, &options, workload, clients).await?;
-                report.add(durable, workload, clients, &rounds)?;
+        // A table is logged for minutes after somebody has shown it.
+        for shown in [false, true]
+            .into_iter()
+            .filter(|it| options.shown.contains(it))
+        {
+            for &workload in &options.workloads {
+                for &clients in &options.clients {
+                    let load = report::Subject {
+                        durable,
+                        shown,
+                        workload,
+                        clients,
+                    };
+                    let rounds = measure(&mut stage, &options, load).await?;
+                    report.add(load, &rounds)?;
+                }
             }
         }
     }
@@ -103,12 +121,18 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
 async fn measure(
     stage: &mut Stage,
     options: &Options,
-    workload: Workload,
-    clients: u32,
+    load: report::Subject,
 ) -> anyhow::Result<Vec<Round>> {
+    let report::Subject {
+        shown,
+        workload,
+        clients,
+        ..
+    } = load;
     writeln!(
         std::io::stderr(),
-        "{workload:?}, {clients} clients, {} rounds …",
+        "{workload:?}, {clients} clients, {}shown, {} rounds …",
+        if shown { "" } else { "not " },
         options.rounds
     )?;
     let pgbench = Pgbench {
@@ -127,10 +151,17 @@ async fn measure(
         let mut round = Round::default();
         for watched in [nth % 2 == 1, nth % 2 == 0] {
             set_watched(stage, workload, watched).await?;
+            let audience = match watched && shown {
+                true => Some(Audience::seat(stage, workload.tables()).await?),
+                false => None,
+            };
             let before = stage.meter();
             let rate = pgbench.run().await?;
             let load = stage.meter().since(&before);
             stage.server.check()?;
+            if let Some(audience) = audience {
+                audience.leave().await?;
+            }
             *round.side(watched) = report::Side { rate, load };
         }
         rounds.push(round);

@@ -25,6 +25,18 @@ pub(super) struct Conditions {
     pub(super) seconds: u32,
 }
 
+/// What is measured.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Subject {
+    /// Whether commits wait for the disk.
+    pub(super) durable: bool,
+    /// Whether a client shows the tables meanwhile.
+    pub(super) shown: bool,
+    pub(super) workload: Workload,
+    /// pgbench's clients.
+    pub(super) clients: u32,
+}
+
 /// One run of pgbench.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Side {
@@ -76,9 +88,8 @@ impl Round {
 #[derive(Debug, Serialize)]
 struct Line {
     kind: &'static str,
-    durable: bool,
-    workload: Workload,
-    clients: u32,
+    #[serde(flatten)]
+    subject: Subject,
     /// Watched to unwatched, of each round's transactions per second.
     ratio: f64,
     ratio_lowest: f64,
@@ -95,7 +106,7 @@ struct Line {
 }
 
 impl Line {
-    fn of(durable: bool, workload: Workload, clients: u32, rounds: &[Round]) -> Self {
+    fn of(subject: Subject, rounds: &[Round]) -> Self {
         let median = |of: &dyn Fn(&Round) -> f64| {
             let mut values: Vec<f64> = rounds.iter().map(of).collect();
             values.sort_by(f64::total_cmp);
@@ -104,9 +115,7 @@ impl Line {
         let ratios = rounds.iter().map(Round::ratio);
         Self {
             kind: "writers",
-            durable,
-            workload,
-            clients,
+            subject,
             ratio: median(&Round::ratio),
             ratio_lowest: ratios.clone().fold(f64::INFINITY, f64::min),
             ratio_highest: ratios.fold(0.0, f64::max),
@@ -150,7 +159,7 @@ impl Report {
              of CPU: processor time of all that takes part, per transaction, unwatched to watched\n\
              CPU: processor time of PostgreSQL, µs per transaction, the reader's statements included; \
              cores: server / PostgreSQL / everything else, while watched\n\n\
-             {:>15} {:>7} | {:>5} {:>12} {:>6} | {:>9} {:>9} | {:>7} {:>7} | cores",
+             {:>15} {:>5} {:>7} | {:>5} {:>12} {:>6} | {:>9} {:>9} | {:>7} {:>7} | cores",
             machine.processor,
             machine.cores,
             machine.kernel,
@@ -164,6 +173,7 @@ impl Report {
             conditions.rounds,
             conditions.seconds,
             "",
+            "shown",
             "clients",
             "ratio",
             "from … to",
@@ -177,19 +187,20 @@ impl Report {
     }
 
     /// Adds a measurement.
-    pub(super) fn add(
-        &mut self,
-        durable: bool,
-        workload: Workload,
-        clients: u32,
-        rounds: &[Round],
-    ) -> anyhow::Result<()> {
-        let line = Line::of(durable, workload, clients, rounds);
+    pub(super) fn add(&mut self, subject: Subject, rounds: &[Round]) -> anyhow::Result<()> {
+        let line = Line::of(subject, rounds);
+        let Subject {
+            shown,
+            workload,
+            clients,
+            ..
+        } = subject;
         writeln!(
             self.table,
-            "{:>15} {clients:>7} | {:>5.2} {:>5.2} … {:<4.2} {:>6.2} | {:>9.0} {:>9.0} | {:>7.1} {:>7.1} | \
+            "{:>15} {:>5} {clients:>7} | {:>5.2} {:>5.2} … {:<4.2} {:>6.2} | {:>9.0} {:>9.0} | {:>7.1} {:>7.1} | \
              {:.2} / {:.2} / {:.2}",
             format!("{workload:?}"),
+            if shown { "yes" } else { "no" },
             line.ratio,
             line.ratio_lowest,
             line.ratio_highest,

@@ -205,6 +205,7 @@ async fn a_copied_database_begins_an_epoch_of_its_own() {
         before,
         "the original keeps its own"
     );
+    copy.attend(&["items"]).await;
     client
         .batch_execute("INSERT INTO items VALUES (2)")
         .await

@@ -31,6 +31,7 @@ pub(crate) const READINGS: &str = "
 pub(crate) async fn installed(sql: &str, watched: &[&str]) -> (TestDatabase, Client) {
     let database = TestDatabase::new().await;
     database.install(sql, watched).await;
+    database.attend(watched).await;
     let client = database.connect().await;
     // Watching asks for a rebuild; the tests look at what comes after.
     client

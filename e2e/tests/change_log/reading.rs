@@ -4,7 +4,7 @@ use e2e::TestDatabase;
 use e2e::eventually::SOON;
 use sqlx::postgres::PgListener;
 
-use crate::{ITEMS, installed, take_log, texts};
+use crate::{ITEMS, READINGS, installed, take_log, texts};
 
 /// The advisory lock that an awake reader holds.
 const AWAKE: i64 = 7_813_014_321_550_001;
@@ -61,12 +61,43 @@ async fn an_awake_reader_is_not_notified() {
         "a statement that changed nothing woke the reader"
     );
     let held = "SELECT count(*)::text FROM pg_locks JOIN pg_database ON oid = database
-                WHERE locktype = 'advisory' AND datname = current_database()";
+                WHERE locktype = 'advisory' AND datname = current_database()
+                  AND NOT (classid = 78130143 AND mode = 'ShareLock')";
     assert_eq!(
         texts(&client, held).await,
         ["0"],
         "writers give the lock back"
     );
+}
+
+/// Whoever shows a table says so by a lock (the test's other connection does); the log holds nothing else.
+#[tokio::test]
+async fn a_table_that_nobody_attends_logs_only_what_everybody_must_know() {
+    let database = TestDatabase::new().await;
+    let tables = format!("{ITEMS}{READINGS}");
+    database.install(&tables, &["items", "readings"]).await;
+    let client = database.connect().await;
+    take_log(&client).await;
+    let write = "INSERT INTO items SELECT n, 'name', n FROM generate_series(1, 200) AS n;
+                 UPDATE items SET price = 1; DELETE FROM items WHERE id > 100;
+                 INSERT INTO readings VALUES (1, 1, 'a'), (2, 12, 'b'); UPDATE readings_2a SET value = 'c'";
+    client.batch_execute(write).await.unwrap();
+    assert_eq!(take_log(&client).await, Vec::<String>::new());
+    let held = "SELECT count(*)::text FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()";
+    assert_eq!(texts(&client, held).await, ["0"], "the lock is given back");
+    client
+        .batch_execute("TRUNCATE items; ALTER TABLE items ADD COLUMN more int")
+        .await
+        .unwrap();
+    assert_eq!(take_log(&client).await, ["S", "T"]);
+
+    // A partition's writers look for the root of its tree.
+    database.attend(&["readings"]).await;
+    client
+        .batch_execute("INSERT INTO items VALUES (1); UPDATE readings_2a SET value = 'd'")
+        .await
+        .unwrap();
+    assert_eq!(take_log(&client).await.len(), 2);
 }
 
 #[tokio::test]
@@ -81,6 +112,7 @@ async fn prepared_transactions_work_and_a_crash_begins_a_new_epoch() {
         .execute("ALTER SYSTEM SET max_prepared_transactions = 2")
         .await;
     database.cluster().restart().await;
+    database.attend(&["items"]).await;
     let client = database.connect().await;
     client
         .batch_execute("BEGIN; INSERT INTO items VALUES (1); PREPARE TRANSACTION 'one'")
@@ -109,6 +141,7 @@ async fn prepared_transactions_work_and_a_crash_begins_a_new_epoch() {
         take_log(&database.connect().await).await,
         Vec::<String>::new()
     );
+    database.attend(&["items"]).await;
     database.execute("INSERT INTO items VALUES (3)").await;
     assert_eq!(take_log(&database.connect().await).await.len(), 1);
 }

@@ -269,6 +269,7 @@ async fn watching_lets_a_running_writer_finish() {
         .expect("watch hung")
         .unwrap()
         .unwrap();
+    database.attend(&["items"]).await;
     take_log(&client).await;
     client
         .batch_execute("DELETE FROM items WHERE id = 1")

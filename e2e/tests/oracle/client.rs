@@ -157,6 +157,7 @@ impl Client {
         match update.must_refetch {
             None => {}
             Some(ResetReason::HistoryExpired) if may_reset => {}
+            Some(ResetReason::HistoryExpired) if self.run.has_lost_attendance() => {}
             Some(ResetReason::Truncated) if self.run.is_truncating() => {}
             // Without a value that the log left out there is no telling where a row goes.
             Some(ResetReason::TooManyChanges) if self.run.table.has_long_values() => {}

@@ -165,6 +165,7 @@ async fn the_oracle_notices_every_mistake() {
         Sabotage::ForgetRunning,
         Sabotage::ReuseTransactionIds,
         Sabotage::TrustImages,
+        Sabotage::TrustWriters,
         Sabotage::MissGroups,
         Sabotage::MissExtremes,
         Sabotage::StandStill,

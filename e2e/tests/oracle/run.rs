@@ -22,6 +22,8 @@ use crate::views::View;
 
 /// Checks that wait; who causes them waits when there are more.
 pub(crate) const WAITING_MAX: usize = 8;
+/// How long after servers lost the connection that has changes logged views are built anew for it.
+const REBUILT_WITHIN: Duration = Duration::from_secs(15);
 /// How long a client waits for what it asked for before it says that the server has stalled.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 /// What is said of a server that does not answer.
@@ -93,6 +95,8 @@ pub(crate) struct Run {
     /// Transactions that empty the table, committed or not.
     truncating: Mutex<Vec<u64>>,
     truncated: AtomicUsize,
+    /// When servers last lost the connection that has changes logged.
+    attendance_lost: Mutex<Option<Instant>>,
 }
 
 /// Views, or summaries, that clients choose from.
@@ -129,6 +133,7 @@ impl Run {
             shown: Mutex::default(),
             truncating: Mutex::default(),
             truncated: AtomicUsize::new(0),
+            attendance_lost: Mutex::default(),
         }
     }
 
@@ -281,6 +286,17 @@ impl Run {
     /// Whether any has been.
     pub(crate) fn is_truncating(&self) -> bool {
         !self.truncating.lock().unwrap().is_empty()
+    }
+
+    /// Servers are about to lose the connection that has changes logged.
+    pub(crate) fn lose_attendance(&self) {
+        *self.attendance_lost.lock().unwrap() = Some(Instant::now());
+    }
+
+    /// Whether they did so little ago that views are still built anew for it: transactions that ran are waited for.
+    pub(crate) fn has_lost_attendance(&self) -> bool {
+        let lost = self.attendance_lost.lock().unwrap();
+        lost.is_some_and(|lost| lost.elapsed() < REBUILT_WITHIN)
     }
 
     /// It was emptied.

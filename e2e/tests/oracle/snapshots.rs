@@ -8,6 +8,7 @@ use e2e::TestDatabase;
 use protocol::Version;
 use server::changes::SnapshotHook;
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 use view_index::Snapshot;
 
 /// How long a snapshot can be asked for after it was taken.
@@ -103,7 +104,8 @@ impl Snapshots {
         held.unwrap_or_else(|| panic!("{named:?} is not kept"))
     }
 
-    async fn keep(&self, exported: &str, snapshot: Snapshot) {
+    /// `false` if it has ended with its connection.
+    async fn keep(&self, exported: &str, snapshot: Snapshot) -> bool {
         // Another server, or another look, may have come to the same state first.
         if self
             .kept
@@ -112,7 +114,7 @@ impl Snapshots {
             .by_snapshot
             .contains_key(&snapshot)
         {
-            return;
+            return true;
         }
         self.make_room().await;
         let idle = self.idle.lock().unwrap().pop();
@@ -124,10 +126,15 @@ impl Snapshots {
             "ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
              SET TRANSACTION SNAPSHOT '{exported}'"
         );
-        client
-            .batch_execute(&begin)
-            .await
-            .expect("the exported snapshot");
+        if let Err(error) = client.batch_execute(&begin).await {
+            let has_ended = [
+                SqlState::INVALID_PARAMETER_VALUE,
+                SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            ];
+            let is_gone = error.code().is_some_and(|code| has_ended.contains(code));
+            assert!(is_gone, "the exported snapshot: {error:?}");
+            return false;
+        }
         let held = Arc::new(Held {
             client: Some(client),
             idle: self.idle.clone(),
@@ -136,6 +143,7 @@ impl Snapshots {
         kept.oldest_first
             .push_back((Instant::now(), snapshot.clone()));
         kept.by_snapshot.insert(snapshot, held);
+        true
     }
 
     async fn connect(&self) -> Client {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use e2e::{Cluster, SetClock, TestRedis, TestServer};
+use e2e::{Cluster, SetClock, TestDatabase, TestRedis, TestServer};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use server::ServerOptions;
@@ -164,6 +164,7 @@ impl Stage {
         }
         let clients = spectators(&run, &servers, &snapshots, seed).await;
         others.spawn(let_time_pass(run.clone(), seed));
+        others.spawn(lose_attendance(run.clone(), database.clone(), seed));
         for nth in 0..WRITERS {
             let seed = seed.wrapping_add(100 + nth);
             let writer = Writer::new(database.clone(), seed, run.clone()).await;
@@ -267,6 +268,19 @@ async fn let_time_pass(run: Arc<Run>, seed: u64) {
     loop {
         tokio::time::sleep(Duration::from_millis(rng.random_range(50..500))).await;
         run.tick(&mut rng);
+    }
+}
+
+/// Servers lose the connection that has changes logged, again and again, while transactions run.
+async fn lose_attendance(run: Arc<Run>, database: TestDatabase, seed: u64) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    // A large table is not counted anew within that time.
+    while !run.is_large() {
+        tokio::time::sleep(Duration::from_millis(rng.random_range(1_000..4_000))).await;
+        run.lose_attendance();
+        for pid in database.attending().await {
+            database.end_connection(pid).await;
+        }
     }
 }
 

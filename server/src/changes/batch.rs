@@ -1,6 +1,6 @@
 //! What one read of the log brought.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use protocol::{ResetReason, Version};
@@ -47,6 +47,8 @@ pub struct Batch {
     pub next: Mark,
     /// What happened to each changed table, by PostgreSQL's number of it.
     pub tables: HashMap<u32, TableBatch>,
+    /// The tables of which it tells all. Of others nothing may have been logged.
+    pub complete: BTreeSet<u32>,
     /// Set if the way from `prev` is not known: every view must be rebuilt.
     pub reset: Option<ResetReason>,
 }

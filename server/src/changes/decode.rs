@@ -1,6 +1,6 @@
 //! From the log's rows to what a batch did to each table.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use protocol::ResetReason;
@@ -10,14 +10,19 @@ use crate::db::catalog::Catalog;
 use crate::db::decode::image_row;
 use crate::db::log::{LogEntry, LogOp};
 
-/// The log's rows, grouped by table, with their images read. What each row is at the end is still to
-/// be added. A table that the catalogue does not know, or describes otherwise, is to be rebuilt.
+/// The log's rows of the `complete` tables, grouped by table, with their images read. What each row is at the end is still
+/// to be added. A table that the catalogue does not know, or describes otherwise, is to be rebuilt.
 pub fn by_table(
     entries: Vec<LogEntry>,
     catalog: &Catalog,
+    complete: &BTreeSet<u32>,
 ) -> HashMap<u32, Result<TableChanges, ResetReason>> {
     let mut tables = HashMap::new();
-    for entry in entries {
+    // That a schema changed concerns the catalogue, whoever looks at the table.
+    let is_told = |entry: &LogEntry| {
+        complete.contains(&entry.table) || matches!(entry.op, LogOp::SchemaChanged)
+    };
+    for entry in entries.into_iter().filter(is_told) {
         let table = tables
             .entry(entry.table)
             .or_insert_with(|| Ok(TableChanges::default()));

@@ -1,8 +1,10 @@
 //! From PostgreSQL's change log to batches.
 //!
 //! [`listener`] is woken by NOTIFY; [`reader`] reads what it has not seen, in one transaction per batch,
-//! and hands batches on in order; [`roles`] says when, and which server does it for all. It never looks at views.
+//! and hands batches on in order; [`roles`] says when, and which server does it for all; [`attendance`], of which tables. It never looks
+//! at views.
 
+pub mod attendance;
 pub mod batch;
 pub mod decode;
 pub mod housekeeping;

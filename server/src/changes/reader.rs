@@ -1,6 +1,6 @@
 //! Reads the change log, one transaction per batch.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,6 +13,7 @@ use tokio_postgres::{Config, NoTls, Statement};
 use tokio_util::sync::CancellationToken;
 use view_index::{RowKey, Snapshot, TableChanges};
 
+use super::attendance::Attendance;
 use super::batch::{Batch, Mark, TableBatch};
 use super::decode::{by_table, touched};
 use super::sabotage::Sabotage;
@@ -26,9 +27,9 @@ use crate::views::CatalogStore;
 /// Called inside the transaction of each batch, and of each look at a table that is not live, before anyone
 /// is told of it: with the name of the exported snapshot, for `SET TRANSACTION SNAPSHOT`, and the snapshot
 /// itself, which versions name behind their last `/`. For tests, which compare every version with the same
-/// query at that snapshot.
+/// query at that snapshot. If it answers `false`, the snapshot has ended with its connection, and nobody is told.
 pub type SnapshotHook =
-    Arc<dyn Fn(String, Snapshot) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+    Arc<dyn Fn(String, Snapshot) -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
 
 /// What wakes the reader.
 #[derive(Debug, Default)]
@@ -64,6 +65,7 @@ pub struct Reader {
 /// One connection's worth of reading.
 pub(super) struct Session {
     pub(super) log: LogReader,
+    pub(super) attendance: Attendance,
     /// The epoch that is known to be this database's, and not that of one it was copied from.
     epoch: Option<String>,
     /// How to read rows of each table by key, as the catalogue described it then.
@@ -102,8 +104,10 @@ impl Reader {
         let (client, connection) = in_time(self.config.connect(NoTls)).await?;
         let driver = tokio::spawn(connection);
         let _abort = AbortOnDrop(driver.abort_handle());
+        let log = in_time(LogReader::new(client)).await?;
         let mut session = Session {
-            log: in_time(LogReader::new(client)).await?,
+            attendance: in_time(Attendance::new(log.client(), &self.router)).await?,
+            log,
             epoch: None,
             current: HashMap::new(),
         };
@@ -127,9 +131,22 @@ impl Reader {
         session: &mut Session,
         publish: bool,
     ) -> Result<bool, ReadError> {
+        let others = match &self.relay {
+            Some(relay) if publish => relay.wanted(),
+            _ => BTreeSet::new(),
+        };
+        let adjusted = session
+            .attendance
+            .adjust(session.log.client(), &self.router, &others);
+        let beginning = in_time(adjusted).await?;
+        if beginning.is_partial() {
+            self.wake.requested.notify_one();
+        }
         let batch = Arc::new(in_time(self.read_batch(session)).await?);
         let changed = !batch.is_empty();
-        self.router.deliver(&batch);
+        let told = told_here(&batch, &beginning.unknown);
+        let new = session.attendance.begun(beginning, &batch.next.snapshot);
+        self.router.deliver(&told, &new);
         if publish && let Some(relay) = &self.relay {
             relay.publish(&batch);
         }
@@ -174,23 +191,30 @@ impl Reader {
             (Some(held), None) => held.snapshot.clone(),
             _ => next.snapshot.clone(),
         };
-        let tables = match entries {
+        let mut tables = match entries {
             Some(entries) if reset.is_none() && held.is_some() => {
                 self.read_tables(session, entries).await?
             }
             _ => HashMap::new(),
         };
+        let untold = session.attendance.untold(&next.snapshot);
+        if self.sabotage != Some(Sabotage::TrustWriters) {
+            rebuild(&mut tables, untold);
+        }
         let batch = Batch {
             prev,
             next,
             tables,
+            complete: session.attendance.complete().clone(),
             reset,
         };
         if let Some(hook) = &self.hook
             && (!batch.is_empty() || held.is_none_or(|held| held != batch.next))
         {
             let exported = session.log.export_snapshot().await?;
-            hook(exported, batch.next.snapshot.clone()).await;
+            if !hook(exported, batch.next.snapshot.clone()).await {
+                return Err(ReadError::Closed);
+            }
         }
         Ok(batch)
     }
@@ -207,7 +231,7 @@ impl Reader {
             sabotage.entries(&mut entries);
         }
         let catalog = self.catalog.current();
-        let mut tables = by_table(entries, &catalog);
+        let mut tables = by_table(entries, &catalog, session.attendance.complete());
         if let Err(error) = self.read_current(session, &catalog, &mut tables).await? {
             tracing::info!(%error, "changed rows do not fit the catalogue");
             tables
@@ -289,6 +313,27 @@ impl Reader {
     }
 }
 
+/// The batch as the tasks of this server are told it: some of those tables have windows here since before the connection
+/// was lost that attended them.
+fn told_here(batch: &Arc<Batch>, unknown: &[u32]) -> Arc<Batch> {
+    if unknown.is_empty() {
+        return batch.clone();
+    }
+    let mut told = Batch::clone(batch);
+    rebuild(&mut told.tables, unknown.iter().copied());
+    Arc::new(told)
+}
+
+/// Has the views of these tables built anew: not all that happened to them is known.
+fn rebuild(tables: &mut HashMap<u32, TableBatch>, unknown: impl IntoIterator<Item = u32>) {
+    for table in unknown {
+        let is_rebuilt = matches!(tables.get(&table), Some(TableBatch::Rebuild(_)));
+        if !is_rebuilt {
+            tables.insert(table, TableBatch::Rebuild(ResetReason::HistoryExpired));
+        }
+    }
+}
+
 /// A snapshot that sees everything: before the first batch nothing is to be read.
 pub(super) fn everything() -> Snapshot {
     Snapshot::new(u64::MAX, u64::MAX, [])
@@ -348,4 +393,6 @@ pub(super) enum ReadError {
     Catalog(#[from] sqlx::Error),
     #[error("PostgreSQL does not answer")]
     Silent,
+    #[error("PostgreSQL has closed the connection")]
+    Closed,
 }

@@ -96,6 +96,10 @@ impl Reader {
             let Some(relay) = &mut self.relay else {
                 return Ok(());
             };
+            // What this server attends ends with the connection.
+            if session.log.client().is_closed() {
+                return Err(ReadError::Closed);
+            }
             let is_silent = self.heard.elapsed() > LEADER_SILENCE_MAX;
             if is_silent && began.elapsed() > LEADER_SILENCE_MAX {
                 return Ok(());
@@ -108,9 +112,9 @@ impl Reader {
             let applied = tokio::select! {
                 message = relay.receive() => {
                     self.heard = Instant::now();
-                    message.is_some_and(|batch| self.take(&batch))
+                    message.is_some_and(|batch| self.take(&batch, session))
                 }
-                () = self.wake.notified.notified() => self.await_leader().await,
+                () = self.wake.notified.notified() => self.await_leader(session).await,
                 () = self.wake.requested.notified() => false,
                 () = sleep_until(last_read + patience) => false,
             };
@@ -122,7 +126,7 @@ impl Reader {
     }
 
     /// After a notification: gives the leader's batch a moment to arrive.
-    async fn await_leader(&mut self) -> bool {
+    async fn await_leader(&mut self, session: &Session) -> bool {
         let deadline = Instant::now() + FOLLOWER_PATIENCE;
         let Some(relay) = &mut self.relay else {
             return false;
@@ -131,11 +135,12 @@ impl Reader {
             return false;
         };
         self.heard = Instant::now();
-        self.take(&batch) && !batch.is_empty()
+        self.take(&batch, session) && !batch.is_empty()
     }
 
-    /// Applies a leader's batch; `false` if it does not lead on from where this server is.
-    fn take(&self, batch: &Arc<Batch>) -> bool {
+    /// Applies a leader's batch; `false` if it does not lead on from where this server is, or does not tell all
+    /// that concerns it.
+    fn take(&self, batch: &Arc<Batch>, session: &Session) -> bool {
         let Some(mark) = self.router.mark() else {
             return false;
         };
@@ -149,8 +154,11 @@ impl Reader {
         let follows = !batch.is_empty() && mark.snapshot.covers(&batch.prev);
         let is_schema =
             |table: &TableBatch| matches!(table, TableBatch::Rebuild(ResetReason::SchemaChanged));
-        if follows && !batch.tables.values().any(is_schema) {
-            self.router.deliver(batch);
+        let is_told = !session.log.client().is_closed()
+            && self.router.is_told_by(batch)
+            && session.attendance.untold(&batch.next.snapshot).is_empty();
+        if follows && is_told && !batch.tables.values().any(is_schema) {
+            self.router.deliver(batch, &[]);
             return true;
         }
         false

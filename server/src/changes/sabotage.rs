@@ -16,6 +16,8 @@ pub enum Sabotage {
     ReuseTransactionIds,
     /// Rows are not read again: an image of the log, whichever came last, is taken for the row.
     TrustImages,
+    /// Transactions that wrote a table before it was attended are taken for ones that have logged everything.
+    TrustWriters,
     /// Every tenth row that comes is not added to its group.
     MissGroups,
     /// Of the extreme values that are asked for when the last known one went, the first is missed.

@@ -4,6 +4,7 @@
 
 pub mod advice;
 pub mod asks;
+pub mod attendance;
 pub mod bounded;
 pub mod build_index;
 pub mod catalog;

@@ -2,23 +2,25 @@
 //!
 //! Pub/sub loses what is published while a subscriber is away and drops slow subscribers, so nothing here
 //! relies on delivery. The leader says several times a second where it is, which shows a follower
-//! that it missed something, or that Redis or the leader is gone.
+//! that it missed something, or that Redis or the leader is gone. A follower says as often which tables it
+//! wants told; a batch names those it tells all of, and a follower reads the log itself while one of its own is not among them.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::StreamExt;
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::Router;
 use crate::changes::{Batch, Mark};
 use crate::limits::{
-    LEADER_HEARTBEAT, PUBLISH_BYTES_MAX, READER_TIMEOUT, RECONNECT_BACKOFF, REDIS_BACKOFF_MAX,
-    RELAY_QUEUE,
+    FOLLOWER_SILENCE_MAX, HEARTBEAT, PUBLISH_BYTES_MAX, READER_TIMEOUT, RECONNECT_BACKOFF,
+    REDIS_BACKOFF_MAX, RELAY_QUEUE,
 };
 
 /// This server's end of the relay.
@@ -26,7 +28,11 @@ use crate::limits::{
 pub struct Relay {
     outgoing: mpsc::Sender<Outgoing>,
     incoming: mpsc::Receiver<Arc<Batch>>,
+    wishes: Arc<Mutex<Wishes>>,
 }
+
+/// What each of the other servers wants told, and when it said so.
+type Wishes = HashMap<u64, (Instant, BTreeSet<u32>)>;
 
 #[derive(Debug)]
 enum Outgoing {
@@ -41,7 +47,15 @@ enum Outgoing {
 struct Message<B> {
     /// The server that published it, which ignores it.
     from: u64,
-    batch: B,
+    body: Body<B>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum Body<B> {
+    /// From the leader.
+    Batch(B),
+    /// From a follower: the tables that it wants told.
+    Wanted(BTreeSet<u32>),
 }
 
 impl Relay {
@@ -52,6 +66,7 @@ impl Relay {
     pub fn start(
         url: &str,
         channel: String,
+        router: Arc<Router>,
         connected: watch::Sender<bool>,
         stop: &CancellationToken,
     ) -> Result<Self, redis::RedisError> {
@@ -63,20 +78,27 @@ impl Relay {
             client: client.clone(),
             channel: channel.clone(),
             server,
+            router,
         };
+        let wishes: Arc<Mutex<Wishes>> = Arc::default();
         let publisher = publisher.run(to_publish);
         let subscriber = Subscriber {
             client,
             channel,
             server,
             received,
+            wishes: wishes.clone(),
             connected,
         }
         .run();
         let (stop_publisher, stop_subscriber) = (stop.clone(), stop.clone());
         tokio::spawn(async move { stop_publisher.run_until_cancelled(publisher).await });
         tokio::spawn(async move { stop_subscriber.run_until_cancelled(subscriber).await });
-        Ok(Self { outgoing, incoming })
+        Ok(Self {
+            outgoing,
+            incoming,
+            wishes,
+        })
     }
 
     /// Tells the other servers, if they can be reached and there is room; they read the log otherwise.
@@ -89,6 +111,14 @@ impl Relay {
         if self.outgoing.try_send(message).is_err() {
             tracing::debug!("a batch was not published; other servers read the log");
         }
+    }
+
+    /// The tables that other servers have lately said they want told.
+    pub fn wanted(&self) -> BTreeSet<u32> {
+        let mut wishes = self.wishes.lock().unwrap_or_else(PoisonError::into_inner);
+        wishes.retain(|_, (said, _)| said.elapsed() < FOLLOWER_SILENCE_MAX);
+        let tables = wishes.values().flat_map(|(_, tables)| tables);
+        tables.copied().collect()
     }
 
     /// Another server leads from now on.
@@ -106,22 +136,23 @@ struct Publisher {
     client: redis::Client,
     channel: String,
     server: u64,
+    router: Arc<Router>,
 }
 
 impl Publisher {
-    /// Publishes batches as they come and, while this server leads, where it is.
+    /// Publishes batches as they come and, now and then, where this server is if it leads, else what it wants.
     async fn run(self, mut outgoing: mpsc::Receiver<Outgoing>) {
         let mut connection = None;
         let mut mark: Option<Mark> = None;
-        let mut heartbeat = interval(LEADER_HEARTBEAT);
+        let mut heartbeat = interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let batch = tokio::select! {
+            let payload = tokio::select! {
                 message = outgoing.recv() => match message {
                     None => return,
                     Some(Outgoing::Batch(batch)) => {
                         mark = Some(batch.next.clone());
-                        batch
+                        self.encode(&batch)
                     }
                     Some(Outgoing::Mark(next)) => {
                         mark = Some(next);
@@ -133,11 +164,11 @@ impl Publisher {
                     }
                 },
                 _ = heartbeat.tick() => match &mark {
-                    Some(mark) => Arc::new(empty(mark)),
-                    None => continue,
+                    Some(mark) => self.encode(&empty(mark)),
+                    None => self.encode_body(Body::<Batch>::Wanted(self.router.wanted())),
                 },
             };
-            if let Some(payload) = self.encode(&batch) {
+            if let Some(payload) = payload {
                 self.send(&mut connection, payload).await;
             }
         }
@@ -161,20 +192,21 @@ impl Publisher {
 
     /// The batch, or only where it ends if it is too large: followers read the log then.
     fn encode(&self, batch: &Batch) -> Option<Vec<u8>> {
-        let encode = |batch: &Batch| {
-            postcard::to_stdvec(&Message {
-                from: self.server,
-                batch,
-            })
-            .inspect_err(|error| tracing::error!(%error, "a batch cannot be encoded"))
-            .ok()
-        };
-        let whole = encode(batch)?;
+        let whole = self.encode_body(Body::Batch(batch))?;
         if whole.len() <= PUBLISH_BYTES_MAX {
             Some(whole)
         } else {
-            encode(&empty(&batch.next))
+            self.encode_body(Body::Batch(&empty(&batch.next)))
         }
+    }
+
+    fn encode_body<B: Serialize>(&self, body: Body<B>) -> Option<Vec<u8>> {
+        let from = self.server;
+        postcard::to_stdvec(&Message { from, body })
+            .inspect_err(
+                |error| tracing::error!(%error, "a message to other servers cannot be encoded"),
+            )
+            .ok()
     }
 }
 
@@ -185,6 +217,7 @@ fn empty(mark: &Mark) -> Batch {
         prev,
         next,
         tables: HashMap::new(),
+        complete: BTreeSet::new(),
         reset: None,
     }
 }
@@ -194,6 +227,7 @@ struct Subscriber {
     channel: String,
     server: u64,
     received: mpsc::Sender<Arc<Batch>>,
+    wishes: Arc<Mutex<Wishes>>,
     connected: watch::Sender<bool>,
 }
 
@@ -225,8 +259,14 @@ impl Subscriber {
     fn forward(&self, payload: &[u8]) {
         match postcard::from_bytes::<Message<Batch>>(payload) {
             Ok(message) if message.from == self.server => {}
-            // A full queue loses it, as Redis itself might.
-            Ok(message) => drop(self.received.try_send(Arc::new(message.batch))),
+            Ok(Message { from, body }) => match body {
+                // A full queue loses it, as Redis itself might.
+                Body::Batch(batch) => drop(self.received.try_send(Arc::new(batch))),
+                Body::Wanted(tables) => {
+                    let mut wishes = self.wishes.lock().unwrap_or_else(PoisonError::into_inner);
+                    wishes.insert(from, (Instant::now(), tables));
+                }
+            },
             Err(error) => tracing::warn!(%error, "ignored what is no batch on Redis"),
         }
     }

@@ -100,6 +100,22 @@ fn advisor(options: &EngineOptions, budget: &Budget) -> Advisor {
     Advisor::new(options.pool.clone(), options.expensive_cost, listed_max)
 }
 
+/// The way to the other servers, and whether Redis is there; `None` if this is the only one.
+async fn relay(
+    options: &EngineOptions,
+    router: &Arc<Router>,
+    stop: &CancellationToken,
+) -> Result<Option<(Relay, watch::Receiver<bool>)>, EngineError> {
+    let Some(url) = &options.redis_url else {
+        return Ok(None);
+    };
+    // The number is that of the messages' format: servers of another one are not understood.
+    let channel = format!("rowcast.2.{}", database_identity(&options.pool).await?);
+    let (connected, redis) = watch::channel(false);
+    let relay = Relay::start(url, channel, router.clone(), connected, stop)?;
+    Ok(Some((relay, redis)))
+}
+
 impl Engine {
     /// Starts reading the change log; ends when `stop` is cancelled. Its tasks are tracked by `tasks`.
     ///
@@ -118,17 +134,7 @@ impl Engine {
         ));
         catalog.reload().await?;
         let (wake, router) = (Arc::new(Wake::default()), Arc::new(Router::default()));
-        let (relay, redis) = match &options.redis_url {
-            None => (None, None),
-            Some(url) => {
-                let channel = format!("rowcast.{}", database_identity(&options.pool).await?);
-                let (connected, redis) = watch::channel(false);
-                (
-                    Some(Relay::start(url, channel, connected, &stop)?),
-                    Some(redis),
-                )
-            }
-        };
+        let (relay, redis) = relay(&options, &router, &stop).await?.unzip();
         let starting = Status::Stale {
             since_micros: now_micros(),
             reason: "connecting to the database".to_owned(),

@@ -1,5 +1,5 @@
-//! A table's tasks take turns: one kind while it is live, another while it is polled. Sessions notice nothing
-//! but new columns and rows.
+//! A table's tasks take turns: none while nobody shows it, one kind while it is live, another while it is polled. Sessions
+//! notice nothing but new columns and rows.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use view_index::{Window, Xid};
 
 use super::client::ClientRef;
 use super::polled::{PolledTask, PolledWindow};
-use super::table::{Command, Surroundings, TableTask};
+use super::table::{Beginning, Command, Surroundings, TableTask};
 use super::view::ClientWindow;
 use crate::db::catalog::TableDef;
 
@@ -27,6 +27,8 @@ pub struct Turn {
     pub own_commands: WeakSender<Command>,
     /// Its open windows.
     pub windows: Vec<MovingWindow>,
+    /// What the next task takes before all other commands.
+    pub first: Option<Command>,
     /// The table is gone.
     pub is_gone: bool,
 }
@@ -68,7 +70,27 @@ impl Turn {
             commands,
             own_commands,
             windows: Vec::new(),
+            first: None,
             is_gone: false,
+        }
+    }
+
+    /// Waits until somebody shows something of the table; `false` if nobody can any more.
+    async fn is_needed(&mut self) -> bool {
+        while self.windows.is_empty() && self.first.is_none() {
+            match self.commands.recv().await {
+                Some(command) => self.first = Some(command).filter(Command::shows),
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// The table as it is by now, or that it is gone.
+    fn look_again(&mut self, around: &Surroundings) {
+        match around.catalog.current().get(self.table.oid) {
+            Some(table) => self.table = table.clone(),
+            None => self.is_gone = true,
         }
     }
 
@@ -95,7 +117,11 @@ impl Turn {
             window.client.refuse(ErrorCode::UnknownTable, &*message, id);
         }
         self.commands.close();
-        while let Some(command) = self.commands.recv().await {
+        let mut first = self.first;
+        while let Some(command) = match first.take() {
+            Some(first) => Some(first),
+            None => self.commands.recv().await,
+        } {
             match command {
                 Command::Open(client, _, open) => {
                     client.refuse(ErrorCode::UnknownTable, &*message, Some(open.window));
@@ -110,10 +136,25 @@ impl Turn {
 /// Serves a table until `stop`, or until it is gone.
 pub async fn serve(around: Surroundings, mut turn: Turn, stop: CancellationToken) {
     loop {
+        if !turn.is_gone {
+            match stop.run_until_cancelled(turn.is_needed()).await {
+                Some(true) => turn.look_again(&around),
+                _ => return,
+            }
+        }
         let next = if turn.is_gone {
             return turn.end().await;
         } else if turn.table.is_live() {
-            let task = TableTask::new(around.clone(), turn).await;
+            // From here on its changes are logged.
+            let beginning = Beginning::of(&around, turn.table.oid);
+            let Some(Some(beginning)) = stop.run_until_cancelled(beginning).await else {
+                return;
+            };
+            turn.look_again(&around);
+            if turn.is_gone || !turn.table.is_live() {
+                continue;
+            }
+            let task = TableTask::new(around.clone(), turn, beginning).await;
             task.run(stop.clone()).await
         } else {
             let task = PolledTask::new(around.clone(), turn).await;

@@ -121,7 +121,9 @@ impl Lanes {
         };
         let mut transaction = connection.begin().await?;
         let (look, exported) = query.exported_look(&mut transaction, places).await?;
-        hook(exported, look.snapshot.clone()).await;
+        if !hook(exported, look.snapshot.clone()).await {
+            return Err(sqlx::Error::PoolClosed.into());
+        }
         transaction.commit().await?;
         Ok(look)
     }

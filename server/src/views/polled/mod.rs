@@ -76,6 +76,9 @@ impl PolledTask {
         for moving in turn.windows {
             task.show_or_refuse(moving.into()).await;
         }
+        if let Some(command) = turn.first {
+            task.take_command(command).await;
+        }
         task
     }
 

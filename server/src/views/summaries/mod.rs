@@ -205,6 +205,11 @@ impl Summaries {
         }
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty() && self.unplanned.is_empty()
+    }
+
     /// Drops the summaries that nobody has shown for a while.
     pub fn drop_unused(&mut self, answers: &mut Answers) {
         self.all.retain(|_, summary| {

@@ -19,9 +19,9 @@ use sqlx::postgres::PgPool;
 use tokio::sync::mpsc::WeakSender;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinSet, yield_now};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
-use view_index::{Snapshot, TableChanges, Xid};
+use view_index::{TableChanges, Xid};
 
 use self::clockwork::Clockwork;
 use crate::changes::reader::Wake;
@@ -29,7 +29,9 @@ use crate::changes::{Batch, Mark, Sabotage};
 use crate::db::catalog::TableDef;
 use crate::db::timeouts::Timeouts;
 use crate::fanout::Router;
-use crate::limits::{CLOCK_INTERVAL, FETCH_RETRY, MEMORY_INTERVAL, PROGRESS_INTERVAL};
+use crate::limits::{
+    CLOCK_INTERVAL, FETCH_RETRY, MEMORY_INTERVAL, PROGRESS_INTERVAL, TABLE_IDLE_FACTOR,
+};
 use crate::views::advice::Advisor;
 use crate::views::answers::Answers;
 use crate::views::budget::Budget;
@@ -68,6 +70,33 @@ pub enum Command {
     Readvise,
     /// Memory is short: the view forgets its division.
     Shed(ViewId),
+}
+
+impl Command {
+    /// Whether it is about something to be shown from now on.
+    pub fn shows(&self) -> bool {
+        matches!(
+            self,
+            Self::Open(..) | Self::Summary(SummaryCommand::Summarize(..))
+        )
+    }
+}
+
+/// What a table's task begins with: the state from which on it is told all changes, and these.
+#[derive(Debug)]
+pub struct Beginning {
+    mark: Mark,
+    feed: mpsc::Receiver<Arc<Batch>>,
+}
+
+impl Beginning {
+    /// Has a table's changes logged, which takes a read of the log; `None` if the server stops.
+    pub async fn of(around: &Surroundings, table: u32) -> Option<Self> {
+        let subscription = around.router.subscribe(table);
+        around.wake.requested.notify_one();
+        let (mark, feed) = subscription.begun().await?;
+        Some(Self { mark, feed })
+    }
 }
 
 /// What a table's task shares with the rest of the server.
@@ -137,20 +166,20 @@ pub struct TableTask {
     leaving: Option<Option<Arc<TableDef>>>,
     summaries: Summaries,
     summary_steps: SummarySteps,
+    /// Since when nobody shows anything.
+    idle_since: Option<Instant>,
 }
 
 impl TableTask {
     /// A task that takes over.
-    pub async fn new(around: Surroundings, turn: Turn) -> Self {
-        let (mark, feed) = around.router.subscribe();
-        let floor = mark
-            .as_ref()
-            .map_or_else(|| Snapshot::new(0, 0, []), |m| m.snapshot.clone());
+    pub async fn new(around: Surroundings, turn: Turn, beginning: Beginning) -> Self {
+        let Beginning { mark, feed } = beginning;
         let mut task = Self {
-            history: History::new(floor),
+            history: History::new(mark.snapshot.clone()),
             table: turn.table,
-            mark,
+            mark: Some(mark),
             feed,
+            idle_since: None,
             commands: turn.commands,
             own_commands: turn.own_commands,
             answers: Answers::new(around.clock.clone()),
@@ -172,6 +201,9 @@ impl TableTask {
         };
         for moving in turn.windows {
             task.show_or_refuse(moving.into()).await;
+        }
+        if let Some(command) = turn.first {
+            task.take_command(command).await;
         }
         task
     }
@@ -212,7 +244,12 @@ impl TableTask {
                 Some(Ok(step)) = self.summary_steps.queries.join_next() => {
                     self.take_summary_step(step).await;
                 }
-                _ = ticks.tick() => self.drop_unused(),
+                _ = ticks.tick() => {
+                    self.drop_unused();
+                    if self.is_idle() {
+                        return Some(Turn::first(self.table, self.own_commands, self.commands));
+                    }
+                }
                 _ = memory.tick(), if self.unmeasured => self.measure(),
                 _ = progress.tick(), if self.is_charting() => self.tell_progress(),
                 _ = seconds.tick(), if self.has_clockwork() => self.begin_steps(),
@@ -222,6 +259,18 @@ impl TableTask {
                 () = sleep(FETCH_RETRY), if !self.unplanned.is_empty() => self.show_unplanned().await,
             }
         }
+    }
+
+    /// Whether nobody has shown anything for so long that the table's changes need not be logged.
+    fn is_idle(&mut self) -> bool {
+        let is_unused =
+            self.views.is_empty() && self.unplanned.is_empty() && self.summaries.is_empty();
+        if !is_unused {
+            self.idle_since = None;
+            return false;
+        }
+        let since = *self.idle_since.get_or_insert_with(Instant::now);
+        since.elapsed() >= self.around.view_idle * TABLE_IDLE_FACTOR
     }
 
     fn measure(&mut self) {
