@@ -44,7 +44,11 @@ fn random_test(column: &Column, rng: &mut ChaCha8Rng) -> (Filter, String) {
         rng.random_range(0..3)
     };
     let (op, texts, condition) = match choice {
-        0 => (FilterOp::IsNull, vec![], format!("({name} IS NULL)")),
+        0 => (
+            FilterOp::IsNull,
+            vec![],
+            format!("({name} IS NOT DISTINCT FROM NULL)"),
+        ),
         1 | 2 => return like(column, choice == 1, rng),
         3 => {
             let texts = vec![constant(column, rng), constant(column, rng)];

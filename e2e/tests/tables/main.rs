@@ -6,6 +6,7 @@ mod altered;
 mod command_line;
 mod discovery;
 mod extensions;
+mod nulls;
 mod odd_names;
 mod polled;
 mod told;

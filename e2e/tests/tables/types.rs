@@ -2,7 +2,7 @@
 
 use client_egui::model::{Headless, WindowId};
 use e2e::TestDatabase;
-use e2e::viewing::{column, open, shows};
+use e2e::viewing::open;
 use protocol::{Filter, FilterOp, Test, Value, ViewSpec};
 
 use crate::{by, equals, serve, watcher};
@@ -527,51 +527,4 @@ async fn every_type_is_compared_as_postgresql_compares_it() {
             viewer.act(|model, _| model.close(window));
         }
     }
-}
-
-#[tokio::test]
-async fn a_null_in_json_is_not_a_missing_value() {
-    let database = TestDatabase::new().await;
-    let sql = "
-        CREATE TABLE facts (id int PRIMARY KEY, said jsonb, must json NOT NULL);
-        INSERT INTO facts VALUES (1, 'null', 'null'), (2, NULL, '{}'), (3, '{\"a\": null}', 'null');
-        CREATE VIEW seen AS SELECT * FROM facts;";
-    database.install(sql, &["facts"]).await;
-    let server = serve(&database).await;
-    let mut viewer = watcher(&server).await;
-    let live = open(&mut viewer, ViewSpec::table("facts"), 0, 10).await;
-    let polled = open(&mut viewer, by("seen", &[("id", false)]), 0, 10).await;
-    let missing = ViewSpec {
-        filter: Some(Filter::Test(Test {
-            column: "said".to_owned(),
-            op: FilterOp::IsNull,
-            values: Vec::new(),
-        })),
-        ..ViewSpec::table("facts")
-    };
-    let missing = open(&mut viewer, missing, 0, 10).await;
-    for window in [live, polled] {
-        shows(&mut viewer, window, "said", &["null", "∅", "{\"a\": null}"]).await;
-        shows(&mut viewer, window, "must", &["null", "{}", "null"]).await;
-    }
-    assert_eq!(column(viewer.model(), missing, "id"), ["2"]);
-    let sql = "UPDATE facts SET said = CASE id WHEN 1 THEN NULL ELSE 'null'::jsonb END, must = '[]' \
-               WHERE id < 3";
-    database.execute(sql).await;
-    for window in [live, polled] {
-        shows(&mut viewer, window, "said", &["∅", "null", "{\"a\": null}"]).await;
-        shows(&mut viewer, window, "must", &["[]", "[]", "null"]).await;
-    }
-    shows(&mut viewer, missing, "id", &["1"]).await;
-    database
-        .execute("INSERT INTO facts VALUES (4, 'null', 'null'), (5, NULL, 'null')")
-        .await;
-    shows(&mut viewer, missing, "id", &["1", "5"]).await;
-    shows(
-        &mut viewer,
-        live,
-        "said",
-        &["∅", "null", "{\"a\": null}", "null", "∅"],
-    )
-    .await;
 }

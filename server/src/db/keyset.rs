@@ -137,7 +137,7 @@ fn against(table: &TableDef, by: &OrderColumn, operator: &str, text: Option<&str
             ..Condition::default()
         },
         None => Condition {
-            sql: format!("t.{} IS NULL", def.sql_name),
+            sql: def.is_null(&format!("t.{}", def.sql_name)),
             params: Vec::new(),
             ..Condition::default()
         },
@@ -153,7 +153,7 @@ fn beyond(
 ) -> Vec<Condition> {
     let def = &table.columns[by.column];
     let not_null = || Condition {
-        sql: format!("t.{} IS NOT NULL", def.sql_name),
+        sql: def.is_not_null(&format!("t.{}", def.sql_name)),
         params: Vec::new(),
         ..Condition::default()
     };

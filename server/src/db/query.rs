@@ -51,7 +51,7 @@ impl Condition {
             }
             FilterOp::Contains => (format!("{as_text} ILIKE $1::text"), pattern("%")),
             FilterOp::StartsWith => (format!("{as_text} ILIKE $1::text"), pattern("")),
-            FilterOp::IsNull => (format!("{name} IS NULL"), Vec::new()),
+            FilterOp::IsNull => (def.is_null(&name), Vec::new()),
             FilterOp::Matches => (format!("{as_text} ~ $1::text"), first()),
             FilterOp::IMatches => (format!("{as_text} ~* $1::text"), first()),
             FilterOp::ArrayContains => (literal("@>"), first()),

@@ -267,7 +267,8 @@ fn best(
     limit: usize,
     params: &mut Vec<Param>,
 ) -> String {
-    let name = format!("t.{}", table.columns[column_of(account)].sql_name);
+    let def = &table.columns[column_of(account)];
+    let name = format!("t.{}", def.sql_name);
     let (value, descending) = match account {
         Account::Scale { .. } => (format!("scale({name})"), true),
         Account::Extreme { descending, .. } => (name, *descending),
@@ -275,9 +276,10 @@ fn best(
     };
     let direction = if descending { "DESC" } else { "ASC" };
     let condition = condition_sql(condition, params);
+    let is_there = def.is_not_null(&value);
     format!(
         "(SELECT {nth}, ARRAY[]::text[], ARRAY(SELECT to_json(b.v) #>> '{{}}' \
-         FROM (SELECT {value} AS v FROM {} AS t WHERE ({condition}) AND {value} IS NOT NULL \
+         FROM (SELECT {value} AS v FROM {} AS t WHERE ({condition}) AND {is_there} \
          ORDER BY 1 {direction} LIMIT {limit}) AS b ORDER BY b.v {direction}))",
         table.sql_name,
     )

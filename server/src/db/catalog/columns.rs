@@ -23,6 +23,8 @@ pub struct ColumnDef {
     pub is_jsonb: bool,
     /// Whether `to_json` nests its values (arrays, composites, json) rather than writing a string.
     pub nested: bool,
+    /// Whether its values have fields: one whose fields are all NULL is not NULL itself, though `IS NULL` says so.
+    pub is_composite: bool,
     /// Whether only `json_to_record` reads what `to_json` wrote (arrays, composites).
     pub from_record: bool,
     /// Whether what `to_json` wrote can be read back at all: not if it called a cast (`hstore`), nor JSON inside of
@@ -70,7 +72,8 @@ pub(super) fn column_def(row: &PgRow) -> Result<ColumnDef, sqlx::Error> {
     let type_type: String = row.try_get("type_type")?;
     let category: String = row.try_get("category")?;
     let kind = column_kind(base, &type_type, &category);
-    let from_record = kind == ColumnKind::Array || type_type == "c";
+    let is_composite = type_type == "c";
+    let from_record = kind == ColumnKind::Array || is_composite;
     let has_order: bool = row.try_get("has_order")?;
     let collation: Option<String> = row.try_get("collation")?;
     let ordering = if has_order {
@@ -84,6 +87,7 @@ pub(super) fn column_def(row: &PgRow) -> Result<ColumnDef, sqlx::Error> {
         sql_type: row.try_get("sql_type")?,
         collation,
         is_jsonb: base == JSONB,
+        is_composite,
         nested: from_record || kind == ColumnKind::Json,
         from_record,
         reads_back: row.try_get("reads_back")?,
@@ -111,6 +115,24 @@ impl ColumnDef {
     /// Whether it is `json` or `jsonb`, whose own null `to_json` writes like SQL's `NULL`.
     pub fn is_json(&self) -> bool {
         self.shown.kind == ColumnKind::Json
+    }
+
+    /// SQL for whether a value of it (SQL too) is missing.
+    pub fn is_null(&self, value: &str) -> String {
+        if self.is_composite {
+            format!("{value} IS NOT DISTINCT FROM NULL")
+        } else {
+            format!("{value} IS NULL")
+        }
+    }
+
+    /// SQL for whether there is a value. It is no more the opposite of `IS NULL` where some fields are NULL.
+    pub fn is_not_null(&self, value: &str) -> String {
+        if self.is_composite {
+            format!("{value} IS DISTINCT FROM NULL")
+        } else {
+            format!("{value} IS NOT NULL")
+        }
     }
 
     /// SQL for the value whose canonical text `text` (SQL too) is: the column's type reads it back.

@@ -288,7 +288,10 @@ fn predicate(table: &TableDef, tests: &Tests<'_>) -> Option<String> {
     let mut columns = tests.null.clone();
     columns.sort_unstable();
     columns.dedup();
-    let test = |&column: &usize| format!("{} IS NULL", table.columns[column].sql_name);
+    let test = |&column: &usize| {
+        let def = &table.columns[column];
+        def.is_null(&def.sql_name)
+    };
     let tests: Vec<String> = columns.iter().map(test).collect();
     (!tests.is_empty()).then(|| tests.join(" AND "))
 }

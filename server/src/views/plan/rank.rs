@@ -101,6 +101,7 @@ fn rank_column(table: &TableDef) -> ColumnDef {
         nested: false,
         from_record: false,
         reads_back: true,
+        is_composite: false,
         refuses_null: false,
         insertable: false,
         equal_is_same_text: false,
