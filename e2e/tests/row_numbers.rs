@@ -355,6 +355,100 @@ async fn what_no_index_serves_needs_memory() {
     assert_eq!(shown.ids, ids(&database, query).await);
 }
 
+/// What cannot be divided is counted all the same.
+#[tokio::test]
+async fn an_order_too_large_to_list_has_an_exact_total() {
+    let database = things().await;
+    let mut options = TestServer::options(&database);
+    options.view_memory_mib = 1;
+    let server = TestServer::with(options).await;
+    let view = sorted(&[("name", false, None)]);
+    let mut shown = Shown::asked(&server, view, 0, 5, false).await;
+    assert!(!shown.update().await.total_is_exact);
+    assert_eq!(shown.counted().await.total, ROWS);
+    for change in [
+        "DELETE FROM things WHERE id % 5 = 0",
+        "INSERT INTO things SELECT n, 1, 1, '~' || n, 'new' FROM generate_series(70001, 70700) AS n",
+    ] {
+        database.execute(change).await;
+        let total = ids(&database, "SELECT count(*) FROM things").await[0];
+        while shown.last.as_ref().map(|last| last.total) != u64::try_from(total).ok() {
+            assert!(shown.update().await.total_is_exact);
+        }
+        let query = "SELECT id FROM things ORDER BY name, id LIMIT 5";
+        assert_eq!(shown.ids, ids(&database, query).await, "{change}");
+    }
+    // Its last rows have numbers that are known, so they are found from the end.
+    let total = shown.last.as_ref().unwrap().total;
+    let update = shown.jump(total - 7, 5).await;
+    assert_eq!((update.start, update.total), (total - 7, total));
+    let query = format!(
+        "SELECT id FROM things ORDER BY name, id LIMIT 5 OFFSET {}",
+        total - 7
+    );
+    assert_eq!(shown.ids, ids(&database, &query).await);
+    shown.jump(0, 5).await;
+    let far = MoveWindow {
+        window: 1,
+        generation: shown.generation + 1,
+        start: 30_000,
+        count: 5,
+        from_end: false,
+        received: shown.last.as_ref().unwrap().number,
+    };
+    shown.socket.send(&ClientMsg::Move(far)).await;
+    assert_eq!(shown.refusal().await.0, ErrorCode::NoIndex);
+}
+
+/// Reading a value of `gated` waits for the gate; showing or counting one does not.
+const GATE: [&str; 7] = [
+    "CREATE FUNCTION is_open(integer) RETURNS boolean LANGUAGE plpgsql
+     AS 'BEGIN PERFORM pg_advisory_xact_lock_shared(7); RETURN true; END'",
+    "CREATE DOMAIN gated AS integer",
+    "ALTER TABLE things ADD COLUMN gate gated",
+    "UPDATE things SET gate = id * 7919 % 1000",
+    "CREATE INDEX ON things (gate, id)",
+    "ALTER DOMAIN gated ADD CHECK (is_open(VALUE)) NOT VALID",
+    "VACUUM ANALYZE things",
+];
+
+/// Where a view's blocks begin is read as values of its columns: that waits, and the total does not.
+#[tokio::test]
+async fn the_total_does_not_wait_for_the_division() {
+    let database = things().await;
+    for statement in GATE {
+        database.execute(statement).await;
+    }
+    let server = TestServer::start(&database).await;
+    let gatekeeper = database.connect().await;
+    gatekeeper
+        .execute("SELECT pg_advisory_lock(7)", &[])
+        .await
+        .unwrap();
+    let view = sorted(&[("gate", false, None)]);
+    let mut shown = Shown::open(&server, view, 0, 5).await;
+    assert!(!shown.update().await.total_is_exact);
+    assert_eq!(shown.counted().await.total, ROWS);
+    let waiting =
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 7 AND NOT granted";
+    eventually("the division waits", SOON, async || {
+        ids(&database, waiting).await == [1]
+    })
+    .await;
+    database.execute("DELETE FROM things WHERE id <= 3").await;
+    while shown.last.as_ref().unwrap().total != ROWS - 3 {
+        assert!(shown.update().await.total_is_exact);
+    }
+    gatekeeper
+        .execute("SELECT pg_advisory_unlock(7)", &[])
+        .await
+        .unwrap();
+    let update = shown.jump(30_000, 5).await;
+    assert_eq!((update.start, update.total), (30_000, ROWS - 3));
+    let query = "SELECT id FROM things ORDER BY gate, id LIMIT 5 OFFSET 30000";
+    assert_eq!(shown.ids, ids(&database, query).await);
+}
+
 /// Counting with a pattern that takes long for every row is broken off when the window closes.
 #[tokio::test]
 async fn a_count_that_nobody_waits_for_is_cancelled() {
@@ -367,16 +461,17 @@ async fn a_count_that_nobody_waits_for_is_cancelled() {
     };
     let mut shown = Shown::open(&server, view, 0, 5).await;
     assert!(!shown.update().await.total_is_exact);
+    // The count, and the walk that divides the view.
     let active = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' \
-                  AND datname = current_database() AND query LIKE '%FROM walk%' \
-                  AND pid <> pg_backend_pid()";
-    eventually("the count runs", SOON, async || {
-        ids(&database, active).await == [1]
+                  AND datname = current_database() AND leader_pid IS NULL AND pid <> pg_backend_pid() \
+                  AND (query LIKE '%FROM walk%' OR query LIKE '%count(*) FROM public.things%')";
+    eventually("the counts run", SOON, async || {
+        ids(&database, active).await == [2]
     })
     .await;
     let close = CloseWindow { window: 1 };
     shown.socket.send(&ClientMsg::Close(close)).await;
-    eventually("the count has ended", SOON, async || {
+    eventually("the counts have ended", SOON, async || {
         ids(&database, active).await == [0]
     })
     .await;

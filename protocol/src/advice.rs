@@ -66,7 +66,7 @@ pub struct MeasuredOpening {
     pub millis: u64,
     /// Rows counted.
     pub rows: u64,
-    /// How, for people, such as `counted along products_price`.
+    /// How, for people, such as `counted, and divided along products_price`.
     pub how: String,
 }
 

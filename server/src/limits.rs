@@ -71,10 +71,20 @@ pub const RELEASE_SLACK: usize = 2_000;
 pub const RELEASED_AT_ONCE: usize = 200;
 /// How long counting a view may take.
 pub const CHART_TIMEOUT: Duration = Duration::from_secs(600);
-/// Views that are counted at the same time.
+/// Views that are divided at the same time.
 pub const CHARTS_MAX: usize = 4;
-/// A view of no more rows than this, as the planner estimates, is counted when it is opened.
+/// How long PostgreSQL may take to cancel a count that nobody waits for, before its connection is closed.
+pub const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
+/// What parallel workers must save at least to help with a count, in the planner's units (its own default, 1,000, is
+/// too little where all pages are in memory: starting two of them takes as long as counting 100,000 rows).
+pub const COUNT_HELP_COST: u32 = 5_000;
+/// How long the first rows of a view go before its count, unless that is cheaper than [`COUNT_HELP_COST`], and the
+/// count before its division.
+pub const HEAD_START: Duration = Duration::from_millis(100);
+/// A view of no more rows than this, as the planner estimates, is counted with its first rows,
 pub const COUNTED_AT_ONCE_MAX: u64 = 20_000;
+/// if finding them all costs no more than this, in the planner's units: about a millisecond.
+pub const COUNTED_AT_ONCE_COST: u32 = 1_000;
 /// The share of the memory for views that one view may take which no index serves.
 pub const LISTED_SHARE: u64 = 4;
 /// Bytes that a remembered key takes which is not one integer, near enough.
@@ -240,6 +250,8 @@ pub const CATALOGUE_TIMEOUT: Duration = Duration::from_secs(10);
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// The share of the pool that fetches of rows may take; the rest is for what is quick.
 pub const FETCH_SHARE: u32 = 2;
+/// The share of the pool that counting views by one statement may take, beside [`CHARTS_MAX`].
+pub const COUNT_SHARE: u32 = 8;
 /// The share of the pool that edits may take, each of which may wait for a row's lock.
 pub const EDIT_SHARE: u32 = 4;
 /// How long PostgreSQL keeps a transaction of ours that says nothing.
@@ -259,6 +271,8 @@ pub const READY_TIMEOUT: Duration = Duration::from_secs(1);
 
 // ---- Advice on indexes ----
 
+/// Advice on a view that is opened is worked out so much later: its first rows and its total come first.
+pub const ADVICE_DELAY: Duration = Duration::from_millis(20);
 /// How long the plans for one view may take to make.
 pub const ADVICE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Rows whose plan stands for a window's first rows: a screenful with what is fetched around it.

@@ -2,8 +2,8 @@
 //!
 //! Everything here is pure, synchronous and deterministic: no IO, no clock, no randomness, no async.
 //! Read in this order: [`snapshot`] (what a state of the database is), [`order`] and [`predicate`] (which
-//! rows a view holds, in which order), [`blocks`] (how many rows stand before each), [`piece`] and [`chart`]
-//! (how rows and counts that a query saw come in), [`view`] (how a batch of changes moves it all), [`window`]
+//! rows a view holds, in which order), [`blocks`] (how many rows stand before each), [`piece`], [`chart`]
+//! and [`tally`] (how rows and counts that a query saw come in), [`view`] (how a batch of changes moves it all), [`window`]
 //! (what one client shows, and the delta it is sent). [`summary`]: groups and aggregates.
 
 pub mod blocks;
@@ -20,6 +20,7 @@ pub mod ranks;
 pub mod row;
 pub mod snapshot;
 pub mod summary;
+pub mod tally;
 pub mod view;
 pub mod window;
 
@@ -32,5 +33,6 @@ pub use predicate::{Comparison, Predicate};
 pub use ranks::{DomainId, Placement, Rank, Ranks};
 pub use row::{RowKey, Side, TableChanges, TableRow, Verdicts};
 pub use snapshot::{Snapshot, Xid};
+pub use tally::Tally;
 pub use view::{Need, Total, ViewError, ViewIndex};
 pub use window::{Refresh, Standing, Window};

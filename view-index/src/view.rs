@@ -1,18 +1,22 @@
 //! One view: which rows, in which order, and how many before each.
 
+mod needs;
+
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use self::needs::Need;
 use crate::blocks::{Block, BlockList, Bound, Content, Drift, LoadedRow, Sizes};
 use crate::chart::{Chart, ChartBlock};
 use crate::effects::Effects;
 use crate::order::{Key, KeyError, Order};
-use crate::piece::{Fetched, Origin, Piece};
+use crate::piece::{Fetched, Piece};
 use crate::predicate::Predicate;
 use crate::ranks::Ranks;
 use crate::row::{RowKey, TableChanges, TableRow, Verdicts};
 use crate::snapshot::Snapshot;
+use crate::tally::Tally;
 
 /// A view cannot follow its table any further and must be built anew.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,40 +34,8 @@ pub enum ViewError {
 pub enum Total {
     /// They were counted.
     Exact(u64),
-    /// The planner thinks so; a [`Chart`] will tell.
+    /// The planner thinks so; a [`Tally`] or a [`Chart`] will tell.
     Estimate(u64),
-}
-
-/// What must be asked of the database so that some positions can be shown.
-#[derive(Clone, Debug)]
-pub enum Need {
-    /// Rows that follow each other.
-    Rows {
-        /// Where their counting begins, and how many rows to skip from there.
-        origin: Origin,
-        /// How many.
-        count: u64,
-        /// The position of the first of them.
-        position: u64,
-    },
-    /// Rows by their keys.
-    Listed {
-        /// The blocks that they are all rows of.
-        origin: Origin,
-        /// Their keys.
-        keys: Vec<RowKey>,
-        /// The position of the first of them.
-        position: u64,
-    },
-    /// A chart of the keys from a bound up to another (`None`: the view's end), with about so many rows.
-    Chart {
-        /// Where it begins.
-        lower: Bound,
-        /// Where it ends.
-        upper: Option<Bound>,
-        /// Rows to be expected.
-        expected: u64,
-    },
 }
 
 /// The rows of a view: counted everywhere, held where someone looks.
@@ -76,6 +48,8 @@ pub struct ViewIndex {
     places: HashMap<RowKey, Key>,
     /// No index serves the view: blocks that are not loaded list their rows' keys.
     is_listed: bool,
+    /// A tally counted it before a chart divided it.
+    is_undivided: bool,
     /// Counts the changes of what the view holds or counts.
     revision: u64,
 }
@@ -98,6 +72,7 @@ impl ViewIndex {
             blocks: BlockList::new(vec![all], sizes),
             places: HashMap::new(),
             is_listed: false,
+            is_undivided: false,
             revision: 0,
         }
     }
@@ -181,101 +156,6 @@ impl ViewIndex {
             .into_iter()
             .map(|loaded| loaded.row.clone())
             .collect()
-    }
-
-    /// What must be asked so that the rows of a [gap](Self::gap) can be shown, and some rows on either side
-    /// of it; `None` if that cannot be said before the view is counted.
-    pub fn need(&self, gap: &Range<u64>, margin: u64) -> Option<Need> {
-        let (index, span) = self.blocks.first_missing(gap)?;
-        let block = self.blocks.get(index)?;
-        match &block.content {
-            Content::Loaded(_) => None,
-            Content::Listed(_) => Some(self.listed(index, span.start, gap.end)),
-            Content::Uncounted { .. } => {
-                let count = gap.end.saturating_add(margin) - span.start;
-                (count <= self.blocks.sizes().ahead_max).then(|| Need::Rows {
-                    origin: Origin::Behind {
-                        bound: block.lower.clone(),
-                        skipped: 0,
-                    },
-                    count,
-                    position: span.start,
-                })
-            }
-            Content::Counted => {
-                let from = gap.start.max(span.start);
-                // The margin may begin in a block before this one, if that is merely counted too.
-                let wanted = from.saturating_sub(margin);
-                let (first, start) = self.blocks.index_at(wanted);
-                let plain = |block: &Block| matches!(block.content, Content::Counted);
-                let all_plain = (first..index).all(|at| self.blocks.get(at).is_some_and(plain));
-                let (first, start, from) = if all_plain {
-                    (first, start, wanted)
-                } else {
-                    (index, span.start, wanted.max(span.start))
-                };
-                if from - start > self.blocks.sizes().skipped_max {
-                    return self.chart_of(first);
-                }
-                Some(Need::Rows {
-                    origin: Origin::Behind {
-                        bound: self.blocks.get(first)?.lower.clone(),
-                        skipped: from - start,
-                    },
-                    count: self.unlisted_until(index, gap.end.saturating_add(margin)) - from,
-                    position: from,
-                })
-            }
-        }
-    }
-
-    /// How far rows can be asked for by their positions, from a block on: a block that lists its keys cannot
-    /// be divided, so it is asked for by itself.
-    fn unlisted_until(&self, index: usize, end: u64) -> u64 {
-        let is_listed = |at: &usize| {
-            let block = self.blocks.get(*at);
-            block.is_some_and(|block| matches!(block.content, Content::Listed(_)))
-        };
-        (index..self.blocks.len())
-            .take_while(|&at| self.blocks.start_of(at) < end)
-            .find(is_listed)
-            .map_or(end, |at| self.blocks.start_of(at))
-    }
-
-    /// The listed blocks from one on, as far as `end`.
-    fn listed(&self, first: usize, position: u64, end: u64) -> Need {
-        let (mut keys, mut behind) = (Vec::new(), first);
-        while let Some(block) = self.blocks.get(behind)
-            && let Content::Listed(listed) = &block.content
-            && (behind == first || position + (keys.len() as u64) < end)
-            && (keys.len() as u64) < self.blocks.sizes().looked_up_max
-        {
-            keys.extend(listed.to_keys());
-            behind += 1;
-        }
-        let bound = |index: usize| self.blocks.get(index).map(|block| block.lower.clone());
-        Need::Listed {
-            origin: Origin::Listed {
-                lower: bound(first).unwrap_or(Bound::Min),
-                upper: bound(behind),
-            },
-            keys,
-            position,
-        }
-    }
-
-    fn chart_of(&self, index: usize) -> Option<Need> {
-        let block = self.blocks.get(index)?;
-        Some(Need::Chart {
-            lower: block.lower.clone(),
-            upper: self.blocks.get(index + 1).map(|next| next.lower.clone()),
-            expected: u64::try_from(block.extent()).unwrap_or(0),
-        })
-    }
-
-    /// The chart that is needed before the total is exact; `None` if it is.
-    pub fn uncounted(&self) -> Option<Need> {
-        self.chart_of(self.blocks.uncounted()?)
     }
 
     /// Applies a batch, except for what a state that had `seen` this much already contains.
@@ -475,6 +355,39 @@ impl ViewIndex {
         let is_listed = chart.is_listed();
         let adopted = chart.adopt(&mut self.blocks, &self.order)?;
         self.is_listed |= adopted && is_listed;
+        self.is_undivided &= !adopted;
+        self.revision += u64::from(adopted);
+        Ok(adopted)
+    }
+
+    /// The number of all rows, to be [brought](Self::bring_tally) to this view's state and
+    /// [adopted](Self::adopt_tally).
+    pub fn tally(&self, count: u64) -> Tally {
+        Tally::new(count)
+    }
+
+    /// Applies a batch to a tally whose query had `seen` this much.
+    ///
+    /// # Errors
+    /// If a row has no key.
+    pub fn bring_tally(
+        &self,
+        tally: &mut Tally,
+        changes: (&TableChanges, &Verdicts),
+        ranks: &Ranks,
+        seen: &Snapshot,
+    ) -> Result<(), KeyError> {
+        tally.apply(&self.effects(changes, ranks, seen)?);
+        Ok(())
+    }
+
+    /// Makes the total exact by a tally that shows the same state; `false` if it was.
+    ///
+    /// # Errors
+    /// [`Drift`] if the two disagree.
+    pub fn adopt_tally(&mut self, tally: Tally) -> Result<bool, Drift> {
+        let adopted = tally.adopt(&mut self.blocks)?;
+        self.is_undivided |= adopted;
         self.revision += u64::from(adopted);
         Ok(adopted)
     }
@@ -495,6 +408,7 @@ impl ViewIndex {
     pub fn collapse(&mut self) {
         self.blocks.collapse();
         self.is_listed = false;
+        self.is_undivided = false;
         self.revision += 1;
     }
 }

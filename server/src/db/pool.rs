@@ -134,7 +134,12 @@ pub async fn connect(url: &str, size: u32, timeouts: Timeouts) -> Result<PgPool,
         .acquire_timeout(POOL_ACQUIRE_TIMEOUT)
         .after_connect(move |connection, _| {
             let settings = session_settings(&timeouts);
-            Box::pin(async move { connection.execute(settings).await.map(drop) })
+            Box::pin(async move {
+                // Even EXPLAIN loads the compiler, for a view that is expensive to read in full: that took longer than
+                // its first rows.
+                connection.execute("SET jit = off").await?;
+                connection.execute(settings).await.map(drop)
+            })
         })
         .connect_with(options)
         .await;

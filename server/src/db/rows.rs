@@ -1,14 +1,16 @@
 //! Rows of a view: from a place on, from its end, or by their keys.
 
 use protocol::Value;
-use sqlx::postgres::PgPool;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::postgres::{PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, PgExecutor, Row};
 use view_index::{Fetched, OrderColumn, Origin, RowKey, Snapshot};
 
 use super::catalog::TableDef;
 use super::decode::{DecodeError, row_sql, rows_from_json};
+use super::explain::explain;
 use super::keyset::{Place, is_uniform, select_behind};
 use super::query::{Condition, order_by, order_by_reversed};
+use crate::limits::{COUNTED_AT_ONCE_COST, COUNTED_AT_ONCE_MAX};
 
 /// Why rows could not be fetched.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,22 @@ pub struct Slice {
     pub total: Option<u64>,
 }
 
+/// What the planner expects of a view.
+#[derive(Clone, Copy, Debug)]
+pub struct Estimate {
+    /// How many rows there are.
+    pub rows: u64,
+    /// What finding them all costs, in its units.
+    pub cost: f64,
+}
+
+impl Estimate {
+    /// Whether the rows are counted with the first ones: that must not hold those up.
+    pub fn is_counted_at_once(&self) -> bool {
+        self.rows <= COUNTED_AT_ONCE_MAX && self.cost <= f64::from(COUNTED_AT_ONCE_COST)
+    }
+}
+
 /// A view's rows.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
@@ -44,22 +62,20 @@ pub struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// How many rows the planner expects: one `EXPLAIN`.
+    /// What the planner expects: one `EXPLAIN`.
     ///
     /// # Errors
     /// If PostgreSQL cannot be asked.
-    pub async fn estimate(&self, pool: &PgPool) -> Result<u64, sqlx::Error> {
+    pub async fn estimate(&self, connection: &mut PgConnection) -> Result<Estimate, sqlx::Error> {
         let sql = format!(
-            "EXPLAIN (FORMAT JSON) SELECT FROM {} AS t WHERE {}",
+            "SELECT FROM {} AS t WHERE {}",
             self.table.sql_name, self.filter.sql
         );
-        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
-        for param in &self.filter.params {
-            query = query.bind(param);
-        }
-        let plan: serde_json::Value = query.fetch_one(pool).await?.try_get(0)?;
-        let rows = plan.pointer("/0/Plan/Plan Rows");
-        Ok(rows.and_then(serde_json::Value::as_u64).unwrap_or(0))
+        let plan = explain(connection, &sql, &self.filter.params).await?;
+        Ok(Estimate {
+            rows: plan.rows as u64,
+            cost: plan.cost,
+        })
     }
 
     /// Fetches `count` rows from an origin, and how many the view has if `with_total`.
@@ -70,7 +86,7 @@ impl Source<'_> {
     /// If the statement fails or the table's columns changed.
     pub async fn fetch(
         &self,
-        pool: &PgPool,
+        connection: impl PgExecutor<'_>,
         origin: Origin,
         count: u64,
         with_total: bool,
@@ -92,7 +108,7 @@ impl Source<'_> {
         for param in &rows.params {
             query = query.bind(param);
         }
-        let row = query.fetch_one(pool).await?;
+        let row = query.fetch_one(connection).await?;
         let total: Option<i64> = row.try_get(1)?;
         let rows: Vec<String> = row.try_get(2)?;
         let mut rows = rows_from_json(self.table, &rows)?;
@@ -259,7 +275,8 @@ impl Source<'_> {
     }
 }
 
-fn snapshot(row: &sqlx::postgres::PgRow) -> Result<Snapshot, sqlx::Error> {
+/// What a statement saw, which says so in its first column.
+pub(super) fn snapshot(row: &sqlx::postgres::PgRow) -> Result<Snapshot, sqlx::Error> {
     let snapshot: String = row.try_get(0)?;
     snapshot
         .parse()

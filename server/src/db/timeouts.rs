@@ -128,6 +128,11 @@ pub async fn begin(
     pool: &PgPool,
     class: QueryClass,
 ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-    let sql = format!("BEGIN; {}", class.set_local());
+    // Compiling expressions can pay where all rows are read.
+    let jit = match class {
+        QueryClass::Summary => "SET LOCAL jit TO DEFAULT; ",
+        _ => "",
+    };
+    let sql = format!("BEGIN; {jit}{}", class.set_local());
     pool.begin_with(AssertSqlSafe(sql)).await
 }

@@ -30,7 +30,7 @@ use crate::db::catalog::TableDef;
 use crate::db::log::database_identity;
 use crate::db::timeouts::Timeouts;
 use crate::fanout::{Relay, Router};
-use crate::limits::{CHARTS_MAX, EDIT_SHARE, FETCH_SHARE, TABLE_COMMAND_QUEUE};
+use crate::limits::{CHARTS_MAX, COUNT_SHARE, EDIT_SHARE, FETCH_SHARE, TABLE_COMMAND_QUEUE};
 
 /// What the engine runs on.
 #[derive(Clone)]
@@ -167,6 +167,7 @@ impl Engine {
                 timeouts: options.timeouts,
                 advisor,
                 fetches: room(&options.pool, FETCH_SHARE),
+                counts: room(&options.pool, COUNT_SHARE),
                 charts: Arc::new(Semaphore::new(CHARTS_MAX)),
                 lanes: Arc::new(Lanes::new(options.polls, options.hook)),
                 budget: Arc::new(budget),

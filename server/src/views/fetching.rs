@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use protocol::ViewSpec;
-use tokio::time::sleep;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 use view_index::{Bound, ChartBlock, Fetched, Need, Origin, RowKey, Sizes, Snapshot};
 
 use super::budget::Share;
@@ -12,9 +13,9 @@ use super::plan::Plan;
 use super::table::Surroundings;
 use super::view::{ViewId, overlap};
 use crate::db::catalog::TableDef;
-use crate::db::charting::{ChartError, chart};
-use crate::db::rows::{FetchError, Slice, Source};
-use crate::limits::{COUNTED_AT_ONCE_MAX, FETCH_RETRY};
+use crate::db::charting::{ChartError, chart, count};
+use crate::db::rows::{Estimate, FetchError, Slice, Source};
+use crate::limits::{COUNT_HELP_COST, FETCH_RETRY, HEAD_START};
 
 /// A query's question.
 #[derive(Clone, Debug)]
@@ -40,6 +41,8 @@ pub enum Asked {
         start: Option<u64>,
         /// Rows to show.
         count: u64,
+        /// Where it says what the planner expects, for [`Asked::Count`].
+        expected: Arc<watch::Sender<Option<Estimate>>>,
     },
     /// Rows that follow each other.
     Rows {
@@ -61,6 +64,11 @@ pub enum Asked {
         /// The state that the keys were listed at.
         listed_at: Snapshot,
     },
+    /// How many rows there are.
+    Count {
+        /// The first rows, if they are asked for at the same time.
+        first: Option<watch::Receiver<Option<Estimate>>>,
+    },
     /// How the rows from one bound up to another are divided.
     Chart {
         /// Where they begin.
@@ -71,7 +79,20 @@ pub enum Asked {
         expected: u64,
         /// Rows counted so far.
         counted: Arc<AtomicU64>,
+        /// A count that goes first, if it is quick: it closes with that.
+        after: Option<watch::Receiver<()>>,
     },
+}
+
+/// Which of a view's queries share their room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Rows that somebody waits to see.
+    Rows,
+    /// [`Asked::Count`].
+    Count,
+    /// [`Asked::Chart`].
+    Chart,
 }
 
 impl Asked {
@@ -106,6 +127,7 @@ impl Asked {
                 upper,
                 expected,
                 counted: Arc::default(),
+                after: None,
             },
         }
     }
@@ -122,22 +144,66 @@ impl Asked {
     pub fn positions(&self) -> Option<std::ops::Range<u64>> {
         match self {
             Self::Rows {
-                origin: Origin::End,
-                ..
+                position: u64::MAX, ..
             } => None,
             Self::Rows {
                 count, position, ..
             } => Some(*position..position.saturating_add(*count)),
             Self::Listed { keys, position, .. } => Some(*position..position + keys.len() as u64),
-            Self::First { start, count } => start.map(|start| start..start.saturating_add(*count)),
-            Self::Chart { .. } => None,
+            Self::First { start, count, .. } => {
+                start.map(|start| start..start.saturating_add(*count))
+            }
+            Self::Count { .. } | Self::Chart { .. } => None,
         }
     }
 
-    /// Whether it walks along many rows.
-    pub fn is_chart(&self) -> bool {
-        matches!(self, Self::Chart { .. })
+    /// What it shares its room with.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::First { .. } | Self::Rows { .. } | Self::Listed { .. } => Kind::Rows,
+            Self::Count { .. } => Kind::Count,
+            Self::Chart { .. } => Kind::Chart,
+        }
     }
+
+    /// Waits until it is time to ask; `false` if it need not be asked any more. What is quick and awaited more goes
+    /// first: two readers of a table slow each other, and a large count has helpers.
+    async fn is_due(&mut self) -> bool {
+        match self {
+            Self::Count { first: Some(first) } => {
+                let expected = first.wait_for(Option::is_some).await.map(|it| *it);
+                let Some(expected) = expected.ok().flatten() else {
+                    return false;
+                };
+                if expected.is_counted_at_once() {
+                    return false;
+                }
+                if expected.cost > f64::from(COUNT_HELP_COST) {
+                    drop(timeout(HEAD_START, closed(first)).await);
+                }
+                true
+            }
+            Self::Chart { after, .. } => {
+                if let Some(mut count) = after.take() {
+                    drop(timeout(HEAD_START, closed(&mut count)).await);
+                }
+                true
+            }
+            _ => true,
+        }
+    }
+
+    /// Waits until its answer can be used: a total belongs to rows that are shown.
+    async fn is_awaited(&mut self) {
+        if let Self::Count { first: Some(first) } = self {
+            closed(first).await;
+        }
+    }
+}
+
+/// Waits until whoever would send is gone.
+async fn closed<T>(receiver: &mut watch::Receiver<T>) {
+    while receiver.changed().await.is_ok() {}
 }
 
 /// A query's answer.
@@ -145,8 +211,19 @@ impl Asked {
 pub struct Answer {
     /// What was asked.
     pub question: Question,
-    /// What was found, or why nothing was.
-    pub found: Result<Found, Failure>,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What came of a question.
+#[derive(Debug)]
+pub enum Outcome {
+    /// An answer.
+    Found(Found),
+    /// There is none.
+    Failed(Failure),
+    /// It was not asked: another question's answer tells it too.
+    Needless,
 }
 
 /// What a query found.
@@ -167,6 +244,8 @@ pub struct Found {
 pub enum Contents {
     /// Rows, the first of them from this position.
     Rows(Fetched, u64),
+    /// The number of all rows.
+    Count(u64),
     /// Blocks.
     Chart(Vec<ChartBlock>),
 }
@@ -186,12 +265,23 @@ pub enum Failure {
 
 impl Question {
     /// Asks until there is an answer: as long as PostgreSQL cannot be reached, again and again.
-    pub async fn ask(self, around: Surroundings, table: Arc<TableDef>, plan: Arc<Plan>) -> Answer {
+    pub async fn ask(
+        mut self,
+        around: Surroundings,
+        table: Arc<TableDef>,
+        plan: Arc<Plan>,
+    ) -> Answer {
+        if !self.what.is_due().await {
+            return Answer {
+                question: self,
+                outcome: Outcome::Needless,
+            };
+        }
         loop {
-            let room = if self.what.is_chart() {
-                &around.charts
-            } else {
-                &around.fetches
+            let room = match self.what.kind() {
+                Kind::Rows => &around.fetches,
+                Kind::Count => &around.counts,
+                Kind::Chart => &around.charts,
             };
             // Never closed; and if it were, the pool would still bound the queries.
             let room = room.acquire().await;
@@ -199,9 +289,10 @@ impl Question {
             drop(room);
             let failure = match asked {
                 Ok(found) => {
+                    self.what.is_awaited().await;
                     return Answer {
                         question: self,
-                        found: Ok(found),
+                        outcome: Outcome::Found(found),
                     };
                 }
                 Err(ChartError::TooLarge { rows }) => {
@@ -228,7 +319,7 @@ impl Question {
             };
             return Answer {
                 question: self,
-                found: Err(failure),
+                outcome: Outcome::Failed(failure),
             };
         }
     }
@@ -246,7 +337,11 @@ impl Question {
         };
         let pool = &around.pool;
         match &self.what {
-            Asked::First { start, count } => first(source, around, *start, *count).await,
+            Asked::First {
+                start,
+                count,
+                expected,
+            } => first(source, around, (*start, *count), expected).await,
             Asked::Rows {
                 origin,
                 count,
@@ -263,6 +358,15 @@ impl Question {
             } => {
                 let slice = source.look_up(pool, origin.clone(), keys).await?;
                 Ok(rows(slice, *position, None))
+            }
+            Asked::Count { .. } => {
+                let (snapshot, rows) = count(pool, source).await?;
+                Ok(Found {
+                    snapshot,
+                    total: None,
+                    contents: Contents::Count(rows),
+                    room: None,
+                })
             }
             Asked::Chart {
                 lower,
@@ -293,21 +397,25 @@ impl Question {
 async fn first(
     source: Source<'_>,
     around: &Surroundings,
-    start: Option<u64>,
-    count: u64,
+    (start, count): (Option<u64>, u64),
+    expected: &watch::Sender<Option<Estimate>>,
 ) -> Result<Found, ChartError> {
-    let estimate = source.estimate(&around.pool).await?;
-    let is_small = estimate <= COUNTED_AT_ONCE_MAX;
+    // Both on one connection, which is tested once.
+    let mut connection = around.pool.acquire().await?;
+    let estimate = source.estimate(&mut connection).await?;
+    expected.send_replace(Some(estimate));
+    let is_small = estimate.is_counted_at_once();
     let (origin, count) = match start {
         None => (Origin::End, count),
         // Far into a large view nothing can be shown before it is counted.
         Some(start) if !is_small && start > 0 => (behind(0), 0),
         Some(start) => (behind(start), count),
     };
-    let slice = source.fetch(&around.pool, origin, count, is_small).await?;
+    let fetching = source.fetch(&mut *connection, origin, count, is_small);
+    let slice = fetching.await?;
     let total = match slice.total {
         Some(total) => view_index::Total::Exact(total),
-        None => view_index::Total::Estimate(estimate),
+        None => view_index::Total::Estimate(estimate.rows),
     };
     Ok(rows(slice, start.unwrap_or(u64::MAX), Some(total)))
 }

@@ -1,28 +1,27 @@
 //! One view and its windows.
 
+mod asking;
+
 use std::collections::BTreeMap;
 use std::ops::{Bound, Range};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
-use protocol::{EditId, ErrorCode, Progress, ResetReason, ServerMsg, Version, ViewSpec, WindowId};
-use tokio::task::AbortHandle;
+use protocol::{EditId, ErrorCode, ResetReason, ServerMsg, Version, ViewSpec, WindowId};
 use tokio::time::Instant;
 use view_index::{
     Fetched, KeyError, Need, Order, Origin, Predicate, Ranks, Refresh, RowKey, ViewIndex, Window,
     Xid,
 };
 
+use self::asking::UnderWay;
 use super::advice::opening::Opening;
 use super::budget::Share;
 use super::client::{ClientRef, SessionId};
-use super::fetching::{Asked, Question};
+use super::fetching::Question;
 use super::history::History;
 use super::plan::Plan;
 use crate::changes::Mark;
-use crate::limits::{
-    FETCH_MARGIN, FETCHES_PER_VIEW_MAX, KEEP_MARGIN, RELEASE_SLACK, RELEASED_AT_ONCE,
-};
+use crate::limits::{FETCH_MARGIN, KEEP_MARGIN, RELEASE_SLACK, RELEASED_AT_ONCE};
 
 /// A view's number in its table.
 pub type ViewId = u64;
@@ -43,7 +42,7 @@ pub struct View {
     pub index: Option<ViewIndex>,
     /// Counts how often it was built.
     pub life: u64,
-    /// What each count under way holds; see [`TableTask`](super::table::TableTask).
+    /// What each count or chart under way holds; see [`TableTask`](super::table::TableTask).
     charts: Weak<()>,
     /// The queries under way, also those of an earlier life, which load PostgreSQL all the same.
     under_way: Vec<UnderWay>,
@@ -53,8 +52,10 @@ pub struct View {
     held_before: usize,
     /// It is letting go of rows, in portions.
     is_releasing: bool,
-    /// Why the view cannot be counted.
+    /// Why the view cannot be divided.
     uncountable: Option<Uncountable>,
+    /// Its rows could not be counted by one statement, in this life.
+    pub is_untallied: bool,
     /// What its division takes of the memory for all; `None` until it has been divided.
     pub share: Option<Share>,
     /// What opening it took.
@@ -73,16 +74,6 @@ struct Uncountable {
     message: String,
     /// Trying again costs little, so that whoever asks next may find that an index is there by now.
     is_quick: bool,
-}
-
-/// A query under way.
-#[derive(Debug)]
-struct UnderWay {
-    question: Question,
-    /// Ends it, once it runs.
-    abort: Option<AbortHandle>,
-    /// Tells the table that a count is under way.
-    _chart: Option<Arc<()>>,
 }
 
 /// One client's window on the view.
@@ -123,6 +114,7 @@ impl View {
             held_before: 0,
             is_releasing: false,
             uncountable: None,
+            is_untallied: false,
             share: None,
             opening: Opening::default(),
             windows: BTreeMap::new(),
@@ -144,18 +136,8 @@ impl View {
         self.held_before = 0;
         if self.windows.is_empty() && self.unused_since.is_none() {
             self.unused_since = Some(Instant::now());
-            self.break_off_charts();
+            self.break_off_counts();
         }
-    }
-
-    fn break_off_charts(&mut self) {
-        self.under_way.retain(|asked| {
-            let is_chart = asked.question.what.is_chart();
-            if is_chart && let Some(abort) = &asked.abort {
-                abort.abort();
-            }
-            !is_chart
-        });
     }
 
     /// Starts anew: what is known of it no longer holds.
@@ -164,7 +146,8 @@ impl View {
         self.share = None;
         self.life += 1;
         self.uncountable = None;
-        self.break_off_charts();
+        self.is_untallied = false;
+        self.break_off_counts();
         for shown in self.windows.values_mut() {
             shown.window.reset(reason);
         }
@@ -186,26 +169,6 @@ impl View {
         }
     }
 
-    /// Remembers how to end a query that has begun.
-    pub fn began(&mut self, number: u64, abort: AbortHandle) {
-        let asked = |asked: &&mut UnderWay| asked.question.number == number;
-        if let Some(asked) = self.under_way.iter_mut().find(asked) {
-            asked.abort = Some(abort);
-        }
-    }
-
-    /// Whether nothing is known of it, and nothing asked that is still of use.
-    pub fn is_blank(&self) -> bool {
-        let is_of_use = |asked: &UnderWay| asked.question.life == self.life;
-        self.index.is_none() && !self.under_way.iter().any(is_of_use)
-    }
-
-    /// Whether it is being counted.
-    pub fn is_charting(&self) -> bool {
-        let is_chart = |asked: &UnderWay| asked.question.what.is_chart();
-        self.under_way.iter().any(is_chart)
-    }
-
     /// It cannot be counted: windows for which that is needed are closed. If it `is_quick` to find that out, it is
     /// tried again for the next window.
     pub fn give_up_counting(&mut self, message: String, is_quick: bool) {
@@ -215,29 +178,6 @@ impl View {
     /// The table's indexes are others: it may be possible to count it now.
     pub fn reconsider(&mut self) {
         self.uncountable = None;
-    }
-
-    /// Tells the clients how far the count has come.
-    pub fn tell_progress(&self) {
-        let chart = self
-            .under_way
-            .iter()
-            .find_map(|asked| match &asked.question.what {
-                Asked::Chart {
-                    expected, counted, ..
-                } => Some((counted.load(Ordering::Relaxed), *expected)),
-                _ => None,
-            });
-        let Some((counted, expected)) = chart else {
-            return;
-        };
-        for shown in self.windows.values() {
-            shown.client.send(ServerMsg::Progress(Progress {
-                window: shown.window.id(),
-                counted,
-                expected: expected.max(counted),
-            }));
-        }
     }
 
     /// Sends the clients of these windows (`None`: all) what is due to them; returns the queries that are
@@ -265,16 +205,22 @@ impl View {
                     // Who jumps waits for every row that is fetched; who scrolls holds rows meanwhile.
                     let jumps = gap == shown.window.range(index);
                     let margin = if jumps { 0 } else { FETCH_MARGIN };
-                    missing.push((gap, margin, shown.last_rows(index)));
+                    missing.push((gap, margin, shown.last_rows()));
                 }
                 Refresh::Update(update) => shown.client.send(ServerMsg::Update(*update)),
             }
         }
+        let is_awaited = |(gap, margin, last): &(Range<u64>, u64, Option<u64>)| {
+            let need = || index.need(gap, *margin);
+            last.is_none() && matches!(need(), None | Some(Need::Chart { .. }))
+        };
+        let awaits_chart = missing.iter().any(is_awaited);
         let mut questions: Vec<Question> = missing
             .into_iter()
             .filter_map(|(gap, margin, last)| self.ask_for((&gap, margin), last, mark))
             .collect();
-        questions.extend(self.ask_for_chart(mark));
+        questions.extend(self.ask_for_count());
+        questions.extend(self.ask_for_chart(mark, awaits_chart));
         questions
     }
 
@@ -282,100 +228,6 @@ impl View {
     pub fn is_resuming(&self, only: Option<WindowKey>) -> bool {
         let mut windows = self.windows.range(meant(only));
         windows.any(|(_, shown)| shown.resume.is_some())
-    }
-
-    /// The first query: the first window's rows, and the total or an estimate.
-    fn first_question(&mut self) -> Vec<Question> {
-        let Some((_, ClientWindow { window, .. })) = self.windows.first_key_value() else {
-            return Vec::new();
-        };
-        let start = window
-            .requested()
-            .map(|range| range.start.saturating_sub(FETCH_MARGIN));
-        let above = window
-            .requested()
-            .map_or(0, |range| range.start - start.unwrap_or(0));
-        let count = above + u64::from(window.count()) + FETCH_MARGIN;
-        let first = Asked::First { start, count };
-        self.question(first).into_iter().collect()
-    }
-
-    /// The query for a gap and so many rows around it; `last` asks for so many rows at the view's end.
-    fn ask_for(
-        &mut self,
-        (gap, margin): (&Range<u64>, u64),
-        last: Option<u64>,
-        mark: &Mark,
-    ) -> Option<Question> {
-        let index = self.index.as_ref()?;
-        let need = match last {
-            Some(count) => Some(Need::Rows {
-                origin: Origin::End,
-                count: count + FETCH_MARGIN,
-                position: u64::MAX,
-            }),
-            None => index.need(gap, margin),
-        };
-        let waits = need
-            .as_ref()
-            .is_none_or(|need| matches!(need, Need::Chart { .. }));
-        if waits && let Some(Uncountable { message, .. }) = &self.uncountable {
-            let message = message.clone();
-            self.refuse(Some(gap), ErrorCode::NoIndex, &message);
-            return None;
-        }
-        self.question(Asked::of(need?, &mark.snapshot))
-    }
-
-    /// The query that counts the view, unless it is counted or cannot be.
-    fn ask_for_chart(&mut self, mark: &Mark) -> Option<Question> {
-        if self.windows.is_empty() || self.uncountable.is_some() {
-            return None;
-        }
-        let need = self.index.as_ref()?.uncounted()?;
-        self.question(Asked::of(need, &mark.snapshot))
-    }
-
-    /// The question, unless its answer is under way or enough others are.
-    fn question(&mut self, what: Asked) -> Option<Question> {
-        let of_kind = |asked: &&UnderWay| asked.question.what.is_chart() == what.is_chart();
-        let kind = self.under_way.iter().filter(of_kind);
-        let is_alone = self.index.is_none() || what.is_chart();
-        let room = if is_alone { 1 } else { FETCHES_PER_VIEW_MAX };
-        let is_asked = |asked: &UnderWay| asked.question.what.overlaps(&what);
-        if kind.clone().count() >= room || kind.clone().any(is_asked) {
-            return None;
-        }
-        self.questions += 1;
-        let question = Question {
-            view: self.id,
-            life: self.life,
-            number: self.questions,
-            spec: self.spec_for(&what),
-            what,
-        };
-        self.under_way.push(UnderWay {
-            question: question.clone(),
-            abort: None,
-            _chart: question
-                .what
-                .is_chart()
-                .then(|| self.charts.upgrade())
-                .flatten(),
-        });
-        Some(question)
-    }
-
-    /// What the first of its clients had asked for, for questions that may be refused for want of an index.
-    fn spec_for(&self, what: &Asked) -> Option<Box<ViewSpec>> {
-        let shown = self.windows.values().next().filter(|_| what.is_chart())?;
-        Some(Box::new(shown.spec.clone()))
-    }
-
-    /// A query has ended.
-    pub fn answered(&mut self, question: &Question) {
-        let is_other = |asked: &UnderWay| asked.question.number != question.number;
-        self.under_way.retain(is_other);
     }
 
     /// Anchors each window that waits for a position among these rows, the first of which is at `position`,
@@ -472,7 +324,7 @@ impl View {
 
 impl Drop for View {
     fn drop(&mut self) {
-        self.break_off_charts();
+        self.break_off_counts();
     }
 }
 
@@ -494,10 +346,10 @@ impl ClientWindow {
         (self.client.session, self.window.id())
     }
 
-    /// How many of the view's last rows must be fetched for it, if they cannot be fetched by position.
-    fn last_rows(&self, index: &ViewIndex) -> Option<u64> {
-        let by_position = !self.window.is_at_end() || index.total_is_exact();
-        (!by_position).then(|| u64::from(self.window.count()))
+    /// How many of the view's last rows it shows, if it follows the view's end.
+    fn last_rows(&self) -> Option<u64> {
+        let window = &self.window;
+        window.is_at_end().then(|| u64::from(window.count()))
     }
 
     /// Says so with the next update where the state contains an edit made here.

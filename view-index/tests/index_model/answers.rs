@@ -2,7 +2,7 @@
 
 use view_index::{
     Bound, Chart, ChartBlock, Fetched, KeySet, Need, Order, Origin, Piece, Ranks, Sizes, Snapshot,
-    Verdicts, ViewIndex,
+    Tally, Verdicts, ViewIndex,
 };
 
 use super::model::{Batch, Picked, key_of, row_of};
@@ -17,6 +17,7 @@ pub(crate) struct Pending {
 enum What {
     Piece(Piece),
     Chart(Chart),
+    Tally(Tally),
 }
 
 impl Pending {
@@ -29,6 +30,9 @@ impl Pending {
             What::Chart(chart) => view
                 .bring_chart(chart, changes, &ranks, &self.seen)
                 .unwrap(),
+            What::Tally(tally) => view
+                .bring_tally(tally, changes, &ranks, &self.seen)
+                .unwrap(),
         }
         self.seen = next.clone();
     }
@@ -38,6 +42,11 @@ impl Pending {
         match self.what {
             What::Piece(piece) => view.adopt(piece).unwrap(),
             What::Chart(chart) => view.adopt_chart(chart).unwrap(),
+            What::Tally(tally) => {
+                let adopted = view.adopt_tally(tally).unwrap();
+                assert!(view.total_is_exact());
+                adopted
+            }
         }
     }
 }
@@ -57,6 +66,14 @@ impl Queried {
         let from = self.rows.len().saturating_sub(at(count));
         let complete = self.rows.len() < at(count);
         self.piece(view, Origin::End, &self.rows[from..], complete)
+    }
+
+    /// How many rows there are.
+    pub(crate) fn count(&self, view: &ViewIndex) -> Pending {
+        Pending {
+            what: What::Tally(view.tally(self.rows.len() as u64)),
+            seen: self.seen.clone(),
+        }
     }
 
     pub(crate) fn answer(&self, view: &ViewIndex, need: Need) -> Pending {

@@ -87,10 +87,14 @@ impl Driver<'_> {
                 self.ask(answer);
             }
             Step::Chart => {
-                if let Some(need) = self.view.uncounted() {
+                if let Some(need) = self.view.undivided() {
                     let answer = self.queried().answer(&self.view, need);
                     self.ask(answer);
                 }
+            }
+            Step::Count => {
+                let answer = self.queried().count(&self.view);
+                self.ask(answer);
             }
             Step::Arrive(count) => {
                 for _ in 0..*count {
@@ -222,7 +226,7 @@ impl Driver<'_> {
             while let Some(answer) = self.pending.pop_front() {
                 answer.adopt(&mut self.view);
             }
-            if let Some(need) = self.view.uncounted() {
+            if let Some(need) = self.view.undivided() {
                 let answer = self.queried().answer(&self.view, need);
                 self.ask(answer);
             } else if !self.show(&(0..self.view.total()), 0) {

@@ -29,8 +29,10 @@ pub(crate) enum Step {
     Show { place: u8, count: u64, margin: u64 },
     /// Somebody wants to see the last rows.
     ShowEnd { count: u64 },
-    /// What is not counted is charted.
+    /// What is not divided is charted.
     Chart,
+    /// All rows are counted.
+    Count,
     /// So many of the answers under way arrive.
     Arrive(usize),
     /// All rows are let go but those at these places.
@@ -79,6 +81,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(place, count, margin)| Step::Show { place, count, margin }),
         1 => (1..60_u64).prop_map(|count| Step::ShowEnd { count }),
         2 => Just(Step::Chart),
+        2 => Just(Step::Count),
         6 => (1..4_usize).prop_map(Step::Arrive),
         2 => (vec(any::<u8>(), 0..4), 1..60_u64)
             .prop_map(|(places, count)| Step::Release { places, count }),

@@ -159,10 +159,11 @@ impl Driver {
                 }
             }
             Step::Chart => {
-                if let Some(need) = self.view.view.uncounted() {
+                if let Some(need) = self.view.view.undivided() {
                     self.query(need);
                 }
             }
+            Step::Count => self.count(),
             Step::Collapse => self.view.view.collapse(),
             Step::Release { margin } => self.release(margin),
             Step::Forget => self.ranks.forget_unused(),
@@ -274,10 +275,12 @@ impl Driver {
             count: 8,
             position: u64::MAX,
         };
-        let need = if at_end && !view.total_is_exact() {
+        let need = view.need(gap, 1).or_else(|| view.undivided());
+        let waits = matches!(need, None | Some(Need::Chart { .. }));
+        let need = if at_end && (waits || !view.total_is_exact()) {
             Some(last)
         } else {
-            view.need(gap, 1).or_else(|| view.uncounted())
+            need
         };
         if let Some(need) = need {
             self.query(need);
@@ -309,7 +312,17 @@ impl Driver {
         self.pending.push(pending);
     }
 
-    /// Pieces and charts that show the same state as the view become part of it.
+    fn count(&mut self) {
+        if self.pending.len() == PENDING_MAX {
+            return;
+        }
+        let queried = self.database.snapshot();
+        let all = select(&self.database, &self.order, &self.condition, &queried);
+        let pending = Pending::count(all.len() as u64, &self.view.view, queried);
+        self.pending.push(pending);
+    }
+
+    /// Pieces, charts and tallies that show the same state as the view become part of it.
     fn adopt(&mut self) {
         for pending in std::mem::take(&mut self.pending) {
             if !self.view.seen.covers(&pending.queried) || !pending.is_at(&self.view.seen) {
@@ -320,6 +333,10 @@ impl Driver {
             match pending.what {
                 What::Piece(piece) => drop(self.view.view.adopt(piece).unwrap()),
                 What::Chart(chart) => drop(self.view.view.adopt_chart(chart).unwrap()),
+                What::Tally(tally) => {
+                    self.view.view.adopt_tally(tally).unwrap();
+                    assert!(self.view.view.total_is_exact());
+                }
             }
             for viewer in &mut self.viewers {
                 viewer.hold_at(position, &rows);

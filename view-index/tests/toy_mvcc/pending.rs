@@ -2,7 +2,7 @@
 
 use view_index::{
     Bound, Chart, ChartBlock, Fetched, Key, KeySet, Need, Order, Origin, Piece, Ranks, RowKey,
-    Snapshot, ViewIndex,
+    Snapshot, Tally, ViewIndex,
 };
 
 use super::database::Batch;
@@ -27,9 +27,20 @@ pub(crate) struct Pending {
 pub(crate) enum What {
     Piece(Piece),
     Chart(Chart),
+    Tally(Tally),
 }
 
 impl Pending {
+    /// A query that saw so many rows.
+    pub(crate) fn count(rows: u64, view: &ViewIndex, queried: Snapshot) -> Self {
+        Self {
+            what: What::Tally(view.tally(rows)),
+            seen: queried.clone(),
+            queried,
+            rows: (0, Vec::new()),
+        }
+    }
+
     pub(crate) fn is_at(&self, snapshot: &Snapshot) -> bool {
         self.seen.covers(snapshot) && snapshot.covers(&self.seen)
     }
@@ -53,6 +64,7 @@ impl Pending {
         match &mut self.what {
             What::Piece(piece) => view.bring(piece, changes, ranks, seen).unwrap(),
             What::Chart(chart) => view.bring_chart(chart, changes, ranks, seen).unwrap(),
+            What::Tally(tally) => view.bring_tally(tally, changes, ranks, seen).unwrap(),
         }
         self.seen = batch.next.clone();
     }

@@ -45,8 +45,10 @@ pub(crate) enum Step {
     Forget,
     /// The view is built anew.
     Rebuild,
-    /// What is not counted is charted.
+    /// What is not divided is charted.
     Chart,
+    /// All rows are counted.
+    Count,
     /// Memory is short: the view's division is forgotten.
     Collapse,
     Open {
@@ -135,6 +137,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Forget),
         1 => Just(Step::Rebuild),
         2 => Just(Step::Chart),
+        2 => Just(Step::Count),
         1 => Just(Step::Collapse),
         1 => (place.clone(), 1..8_u32, 0..COLUMNS).prop_map(|(start, count, columns)| {
             Step::Open { start, count, columns }

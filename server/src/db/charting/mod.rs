@@ -1,23 +1,26 @@
-//! Reading a view once, to divide it into blocks and count them: `walking` along an index that serves it, or
-//! `listing` its keys.
+//! Reading a view once, to count it (`counting`), or to divide it into blocks and count those: `walking` along an
+//! index that serves it, or `listing` its keys.
 
+mod cancelling;
+mod counting;
 mod listing;
 mod walking;
 
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgPool;
-use sqlx::{AssertSqlSafe, Connection, Postgres, Row};
+use sqlx::{AssertSqlSafe, Postgres, Row};
 use view_index::{Bound, ChartBlock, Sizes, Snapshot};
 
+use self::cancelling::Cancelling;
+pub use self::counting::count;
 use super::advice::{Division, division};
 use super::catalog::TableDef;
 use super::decode::part_sql;
 use super::keyset::{Place, before};
 use super::query::{Condition, order_by_columns};
-use super::rows::{FetchError, Source};
+use super::rows::{FetchError, Source, snapshot};
 use super::timeouts::QueryClass;
 use crate::limits::LISTED_KEY_BYTES;
 
@@ -54,46 +57,6 @@ pub enum ChartError {
 impl From<sqlx::Error> for ChartError {
     fn from(error: sqlx::Error) -> Self {
         Self::Fetch(error.into())
-    }
-}
-
-/// A connection whose statement is cancelled if nobody waits for it any more.
-struct Cancelling {
-    connection: Option<PoolConnection<Postgres>>,
-    pool: PgPool,
-    /// The backend's process.
-    pid: i32,
-}
-
-impl Cancelling {
-    async fn new(pool: &PgPool) -> Result<Self, sqlx::Error> {
-        let mut connection = pool.acquire().await?;
-        let row = sqlx::query("SELECT pg_backend_pid()");
-        let pid = row.fetch_one(&mut *connection).await?.try_get(0)?;
-        Ok(Self {
-            connection: Some(connection),
-            pool: pool.clone(),
-            pid,
-        })
-    }
-}
-
-impl Drop for Cancelling {
-    fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else {
-            return;
-        };
-        connection.close_on_drop();
-        let (pool, pid) = (self.pool.clone(), self.pid);
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                let cancel = sqlx::query("SELECT pg_cancel_backend($1)").bind(pid);
-                if let Err(error) = cancel.execute(&pool).await {
-                    tracing::debug!(%error, "a chart could not be cancelled");
-                }
-                drop(connection);
-            });
-        }
     }
 }
 
@@ -137,14 +100,7 @@ pub async fn chart<R>(
         listed_max,
         counted,
     };
-    let mut guard = Cancelling::new(pool).await?;
-    let Some(connection) = guard.connection.as_mut() else {
-        return Err(sqlx::Error::PoolClosed.into());
-    };
-    let charted = walk.run(connection, make_room).await;
-    // Whatever came of it has been read to its end: the connection is fit for others.
-    drop(guard.connection.take());
-    charted
+    walk.run(pool, make_room).await
 }
 
 /// SQL for the text of the order's columns of a row called `of`.
@@ -169,7 +125,7 @@ enum Way {
 impl Walk<'_> {
     async fn run<R>(
         &self,
-        connection: &mut PoolConnection<Postgres>,
+        pool: &PgPool,
         make_room: impl AsyncFnOnce(u64) -> R,
     ) -> Result<Charted<R>, ChartError> {
         let begin = format!(
@@ -177,33 +133,38 @@ impl Walk<'_> {
              SET LOCAL cursor_tuple_fraction = 1; {}",
             QueryClass::Count.set_local()
         );
-        let mut transaction = connection.begin_with(AssertSqlSafe(begin)).await?;
-        let began = Instant::now();
         // The limit is one of each statement; a walk consists of many.
-        let state = "SELECT pg_current_snapshot()::text, \
+        let state = "pg_current_snapshot()::text, \
                      extract(epoch FROM current_setting('statement_timeout')::interval)::float8";
-        let row = sqlx::query(state).fetch_one(&mut *transaction).await?;
-        let (snapshot, limit): (String, f64) = (row.try_get(0)?, row.try_get(1)?);
+        let began = Instant::now();
+        let (mut transaction, row) = Cancelling::begin(pool, &begin, state).await?;
+        let limit: f64 = row.try_get(1)?;
         let deadline = (limit > 0.0).then(|| began + Duration::from_secs_f64(limit));
-        let snapshot = snapshot
-            .parse()
-            .map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-        let (blocks, room) = match self.way(&mut transaction).await? {
-            Way::Walk { expected } => {
-                let walked = self.walk(&mut transaction, expected, deadline).await?;
-                (walked, None)
-            }
-            Way::List { bytes } => {
-                let room = make_room(bytes).await;
-                (self.list(&mut transaction).await?, Some(room))
-            }
-        };
-        transaction.rollback().await?;
+        let blocks = self
+            .blocks(transaction.connection()?, deadline, make_room)
+            .await;
+        transaction.end();
+        let (blocks, room) = blocks?;
         Ok(Charted {
-            snapshot,
+            snapshot: snapshot(&row)?,
             blocks,
             room,
         })
+    }
+
+    async fn blocks<R>(
+        &self,
+        connection: &mut sqlx::PgConnection,
+        deadline: Option<Instant>,
+        make_room: impl AsyncFnOnce(u64) -> R,
+    ) -> Result<(Vec<ChartBlock>, Option<R>), ChartError> {
+        match self.way(connection).await? {
+            Way::Walk { expected } => Ok((self.walk(connection, expected, deadline).await?, None)),
+            Way::List { bytes } => {
+                let room = make_room(bytes).await;
+                Ok((self.list(connection).await?, Some(room)))
+            }
+        }
     }
 
     /// Whether an index serves the order, or the keys are to be remembered.

@@ -63,7 +63,7 @@ impl Walk<'_> {
                 return Err(ChartError::TooSlow);
             }
         }
-        self.blocks(connection, passed).await
+        self.read_firsts(connection, passed).await
     }
 
     /// Opens the cursor; what it answers moves it to the start.
@@ -162,7 +162,7 @@ impl Walk<'_> {
     }
 
     /// The blocks, each with its first row as rows are read everywhere.
-    async fn blocks(
+    async fn read_firsts(
         &self,
         connection: &mut sqlx::PgConnection,
         passed: Passed,

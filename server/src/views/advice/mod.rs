@@ -227,9 +227,8 @@ impl Advisor {
         };
         let serving = &considered.serving;
         if let Some(opened) = &opened
-            && let Some(cost) = opened.cost(serving)
+            && let Some((cost, took)) = opened.cost(serving)
         {
-            let took = Duration::from_millis(opened.millis);
             self.calibration().await.learn(cost, took);
         }
         let measured = opened.map(|opened| opened.told(serving));

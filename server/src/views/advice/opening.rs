@@ -1,59 +1,69 @@
 //! What opening a view took.
 
+use std::time::Duration;
+
 use protocol::MeasuredOpening;
 use tokio::time::Instant;
 
 use crate::db::advice::Serving;
 
-/// What opening a view took: from its first question to its exact total.
+/// What opening a view took: from its first question to its exact total, and until any of its rows could be shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Opening {
     began: Instant,
-    /// How it was counted.
-    how: How,
+    /// What its exact total took.
+    counted: Option<Duration>,
+    division: Division,
     is_told: bool,
 }
 
-/// How a view was counted.
+/// How a view was divided, and what that took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum How {
-    /// With its first rows, since there are few.
-    AtOnce,
+enum Division {
+    /// It was not: there are few rows, or no way to divide them.
+    None,
     /// From block to block along an index.
-    Walked,
+    Walked(Duration),
     /// Its keys were sorted, and are remembered.
-    Listed,
+    Listed(Duration),
 }
 
 impl Default for Opening {
     fn default() -> Self {
         Self {
             began: Instant::now(),
-            how: How::AtOnce,
+            counted: None,
+            division: Division::None,
             is_told: false,
         }
     }
 }
 
 impl Opening {
+    /// Its total is exact.
+    pub fn counted(&mut self) {
+        let began = self.began;
+        self.counted.get_or_insert_with(|| began.elapsed());
+    }
+
     /// The view was divided into blocks, which remember their keys or not.
     pub fn divided(&mut self, remembers_keys: bool) {
-        self.how = if remembers_keys {
-            How::Listed
+        let took = self.began.elapsed();
+        self.division = if remembers_keys {
+            Division::Listed(took)
         } else {
-            How::Walked
+            Division::Walked(took)
         };
     }
 
-    /// What it took, the first time that this is asked; the view has so many rows.
+    /// What it took, the first time that this is asked after it was counted; the view has so many rows.
     pub fn finish(&mut self, rows: u64) -> Option<Opened> {
-        if std::mem::replace(&mut self.is_told, true) {
-            return None;
-        }
+        let took = self.counted.filter(|_| !self.is_told)?;
+        self.is_told = true;
         Some(Opened {
-            millis: u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            millis: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             rows,
-            how: self.how,
+            division: self.division,
         })
     }
 }
@@ -61,10 +71,10 @@ impl Opening {
 /// What opening a view took.
 #[derive(Clone, Copy, Debug)]
 pub struct Opened {
-    /// Milliseconds.
-    pub millis: u64,
+    /// Milliseconds until the exact total.
+    millis: u64,
     rows: u64,
-    how: How,
+    division: Division,
 }
 
 impl Opened {
@@ -72,11 +82,11 @@ impl Opened {
     pub fn told(&self, serving: &Serving) -> MeasuredOpening {
         let walk = serving.walk.as_ref();
         let index = walk.and_then(|walk| walk.indexes.first());
-        let how = match (self.how, index) {
-            (How::AtOnce, _) => "counted with its first rows".to_owned(),
-            (How::Walked, Some(index)) => format!("counted along {index}"),
-            (How::Walked, None) => "counted along an index".to_owned(),
-            (How::Listed, _) => "its keys were sorted, and are remembered".to_owned(),
+        let how = match (self.division, index) {
+            (Division::None, _) => "counted by one statement".to_owned(),
+            (Division::Walked(_), Some(index)) => format!("counted, and divided along {index}"),
+            (Division::Walked(_), None) => "counted, and divided along an index".to_owned(),
+            (Division::Listed(_), _) => "its keys were sorted, and are remembered".to_owned(),
         };
         MeasuredOpening {
             millis: self.millis,
@@ -85,12 +95,13 @@ impl Opened {
         }
     }
 
-    /// What the planner had said that it would cost; `None` where it says nothing of the time.
-    pub fn cost(&self, serving: &Serving) -> Option<f64> {
-        match self.how {
-            How::AtOnce => None,
-            How::Walked => serving.walk.as_ref().map(|walk| walk.cost),
-            How::Listed => Some(serving.cost),
+    /// What the planner had said that dividing it would cost, and how long that took; `None` where nothing was said
+    /// of it.
+    pub fn cost(&self, serving: &Serving) -> Option<(f64, Duration)> {
+        match self.division {
+            Division::None => None,
+            Division::Walked(took) => Some((serving.walk.as_ref()?.cost, took)),
+            Division::Listed(took) => Some((serving.cost, took)),
         }
     }
 }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use protocol::ErrorCode;
+use tokio::time::sleep;
 
 use super::{Surroundings, TableTask};
 use crate::db::catalog::TableDef;
+use crate::limits::ADVICE_DELAY;
 use crate::views::fetching::{Asked, Question};
 use crate::views::plan::Plan;
 use crate::views::view::{ClientWindow, ViewId, overlap};
@@ -23,7 +25,7 @@ impl TableTask {
 }
 
 impl TableTask {
-    /// Tells a view's clients what opening it took, once it is counted.
+    /// Tells a view's clients what opening it took, once it is counted and divided, or cannot be divided.
     pub(super) fn tell_opening(&mut self, view: ViewId) {
         let Some(view) = self.views.get_mut(&view) else {
             return;
@@ -32,6 +34,10 @@ impl TableTask {
         let Some(rows) = counted.map(|index| index.total()) else {
             return;
         };
+        view.opening.counted();
+        if view.is_charting() {
+            return;
+        }
         let Some(opened) = view.opening.finish(rows) else {
             return;
         };
@@ -94,6 +100,9 @@ impl Surroundings {
         let (advisor, table, plan) = (self.advisor.clone(), table.clone(), plan.clone());
         let spec = shown.spec.clone();
         let to = (shown.client.clone(), shown.window.id());
-        tokio::spawn(async move { advisor.tell((&table, &plan, &spec), None, [to]).await });
+        tokio::spawn(async move {
+            sleep(ADVICE_DELAY).await;
+            advisor.tell((&table, &plan, &spec), None, [to]).await;
+        });
     }
 }

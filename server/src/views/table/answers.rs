@@ -8,7 +8,7 @@ use view_index::{Total, ViewError, ViewIndex};
 
 use super::{TableTask, rows_of};
 use crate::views::budget::Share;
-use crate::views::fetching::{Answer, Asked, Contents, Failure, Found, Question};
+use crate::views::fetching::{Answer, Asked, Contents, Failure, Found, Kind, Outcome, Question};
 use crate::views::view::ViewId;
 
 impl TableTask {
@@ -21,25 +21,26 @@ impl TableTask {
 
     /// Adds what was found to its view once the table's state covers the query's.
     pub(super) async fn place_answer(&mut self, answer: Answer) {
-        let Answer { question, found } = answer;
+        let Answer { question, outcome } = answer;
         let Some(view) = self.views.get_mut(&question.view) else {
             return;
         };
         if view.life != question.life {
             return view.answered(&question);
         }
-        let found = match found {
-            Ok(found) => found,
-            Err(Failure::SchemaChanged) if self.is_described_anew().await => return,
-            Err(failure) => return self.report_failure(&question, failure),
+        let found = match outcome {
+            Outcome::Found(found) => found,
+            Outcome::Needless => return view.answered(&question),
+            Outcome::Failed(Failure::SchemaChanged) if self.is_described_anew().await => return,
+            Outcome::Failed(failure) => return self.report_failure(&question, failure),
         };
         let reached = self
             .mark
             .as_ref()
             .is_some_and(|mark| mark.snapshot.covers(&found.snapshot));
         if !reached {
-            let found = Ok(found);
-            self.early.push(Answer { question, found });
+            let outcome = Outcome::Found(found);
+            self.early.push(Answer { question, outcome });
             self.around.wake.requested.notify_one();
             return;
         }
@@ -67,7 +68,7 @@ impl TableTask {
                 let message = "the table's columns changed: open the window again";
                 (ErrorCode::UnknownColumn, message.to_owned())
             }
-            Failure::Timeout if !question.what.is_chart() => {
+            Failure::Timeout if question.what.kind() == Kind::Rows => {
                 view.answered(question);
                 return self.refuse_slow(question);
             }
@@ -84,6 +85,8 @@ impl TableTask {
         };
         view.answered(question);
         match &question.what {
+            // The chart may tell all the same, or why there is none.
+            Asked::Count { .. } => view.is_untallied = true,
             Asked::Chart { .. } => {
                 view.give_up_counting(message, code == ErrorCode::NoIndex);
             }
@@ -124,6 +127,7 @@ impl TableTask {
             Contents::Rows(fetched, position) => {
                 self.hold(question.view, found.total, (fetched, position), &caught_up)?;
             }
+            Contents::Count(rows) => self.tally(question.view, rows, &caught_up)?,
             Contents::Chart(blocks) => {
                 if let Asked::Chart { lower, upper, .. } = &question.what {
                     let range = (lower.clone(), upper.clone());
@@ -164,6 +168,22 @@ impl TableTask {
         Ok(())
     }
 
+    /// Makes a view's total exact.
+    fn tally(&mut self, view: ViewId, rows: u64, since: &CaughtUp) -> Result<(), ViewError> {
+        let index = self
+            .views
+            .get_mut(&view)
+            .and_then(|view| view.index.as_mut());
+        let Some(index) = index else {
+            return Ok(());
+        };
+        let mut tally = index.tally(rows);
+        let (changes, ranks) = ((&since.changes, &since.verdicts), self.answers.ranks());
+        index.bring_tally(&mut tally, changes, ranks, &since.seen)?;
+        index.adopt_tally(tally)?;
+        Ok(())
+    }
+
     /// Divides a view as a chart says.
     fn divide(
         &mut self,
@@ -185,6 +205,7 @@ impl TableTask {
         let changes = (&since.changes, &since.verdicts);
         index.bring_chart(&mut chart, changes, ranks, &since.seen)?;
         index.adopt_chart(chart)?;
+        let is_counted = index.total_is_exact();
         let (rows, blocks, bytes) = (index.total(), index.blocks(), index.bytes());
         tracing::debug!(
             table = self.table.sql_name,
@@ -193,6 +214,9 @@ impl TableTask {
             bytes,
             "a view is divided"
         );
+        if is_counted {
+            view.break_off_count();
+        }
         // The room that was made for it is the view's share from now on.
         if let Some(room) = room {
             view.share = Some(room);
@@ -217,6 +241,7 @@ impl Contents {
     fn rows(&self) -> impl Iterator<Item = &Arc<TableRow>> + Clone {
         let (rows, blocks): (&[Arc<TableRow>], &[ChartBlock]) = match self {
             Self::Rows(fetched, _) => (&fetched.rows, &[]),
+            Self::Count(_) => (&[], &[]),
             Self::Chart(blocks) => (&[], blocks),
         };
         rows.iter().chain(blocks.iter().map(|block| &block.first))

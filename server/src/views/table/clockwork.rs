@@ -89,7 +89,7 @@ impl TableTask {
         self.begin_summary_steps(second);
         for view in self.views.values() {
             let is_due = view.plan.is_behind(second) && view.index.is_some();
-            if !is_due || view.is_charting() || !self.clockwork.views.insert(view.id) {
+            if !is_due || view.is_counting() || !self.clockwork.views.insert(view.id) {
                 continue;
             }
             let (around, table) = (self.around.clone(), self.table.clone());
@@ -126,7 +126,7 @@ impl TableTask {
         let is_of_use = self
             .views
             .get(&view)
-            .is_some_and(|view| view.life == life && !view.is_charting());
+            .is_some_and(|view| view.life == life && !view.is_counting());
         if !is_of_use {
             return;
         }

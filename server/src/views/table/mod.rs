@@ -107,6 +107,8 @@ pub struct Surroundings {
     /// Room for fetches in the pool.
     pub fetches: Arc<Semaphore>,
     /// Room for counts in the pool.
+    pub counts: Arc<Semaphore>,
+    /// Room for charts in the pool.
     pub charts: Arc<Semaphore>,
     /// What views may remember.
     pub budget: Arc<Budget>,
@@ -153,7 +155,7 @@ pub struct TableTask {
     next_view: ViewId,
     /// Which view each session's windows show; may name some that are closed.
     shown_in: HashMap<SessionId, HashMap<WindowId, ViewId>>,
-    /// Held by every count that is under way, so that whether there is any needs no look at all views.
+    /// Held by every count and chart that is under way, so that whether there is any needs no look at all views.
     charts: Arc<()>,
     queries: JoinSet<Answer>,
     /// Moves views along with time.
