@@ -95,6 +95,37 @@ async fn facets_follow_and_can_be_expanded() {
     server.stop().await;
 }
 
+/// What of a change cannot be read back by PostgreSQL (JSON in an array, an extension's type) is either a value or none.
+#[tokio::test]
+async fn values_that_do_not_read_back_are_counted() {
+    let database = TestDatabase::new().await;
+    let lists = "CREATE EXTENSION hstore;
+        CREATE TABLE lists (id int PRIMARY KEY, list jsonb[], pairs hstore);
+        INSERT INTO lists VALUES (1, '{1,null}', NULL), (2, NULL, 'a=>1'), (3, '{}', 'b=>2')";
+    database.install(lists, &["lists"]).await;
+    let server = TestServer::start(&database).await;
+    let asked = r#"{"summary":1,"view":{"table":"lists"},"count":1,
+        "aggregates":[{"op":"count"},{"op":"count","column":"list"},{"op":"count","column":"pairs"}]}"#;
+    let mut viewer = Viewer::open(&server.socket_url(), asked).await;
+    assert_eq!(viewer.replica.texts(), [": 3 3 2 2"]);
+    for (change, counts) in [
+        ("INSERT INTO lists VALUES (4, NULL, NULL)", ": 4 4 2 2"),
+        (
+            "INSERT INTO lists VALUES (5, '{null}', 'c=>NULL')",
+            ": 5 5 3 3",
+        ),
+        ("DELETE FROM lists WHERE id = 4", ": 4 4 3 3"),
+        ("UPDATE lists SET list = NULL WHERE id < 5", ": 4 4 1 3"),
+        ("UPDATE lists SET list = '{1}', pairs = NULL", ": 4 4 4 0"),
+    ] {
+        database.execute(change).await;
+        viewer
+            .until(change, |replica| replica.texts() == [counts])
+            .await;
+    }
+    server.stop().await;
+}
+
 /// Whether two texts are one group is the collation's business.
 #[tokio::test]
 async fn equal_is_what_postgres_calls_equal() {

@@ -173,9 +173,11 @@ fn json_null() -> Value {
 }
 
 fn omit_unreadable(table: &TableDef, row: &mut TableRow) {
-    let columns = table.columns.iter().enumerate();
-    for (at, _) in columns.filter(|(_, column)| !column.reads_back) {
-        omit(row, at);
+    for (at, column) in table.columns.iter().enumerate() {
+        // That there is no value is known.
+        if !column.reads_back && !row.cells[at].is_null() {
+            omit(row, at);
+        }
     }
 }
 
