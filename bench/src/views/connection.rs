@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use protocol::{Ack, ClientMsg, CloseWindow, OpenWindow, ServerMsg, Status, Update, ViewSpec};
+use protocol::{
+    Ack, ClientMsg, CloseWindow, MoveWindow, OpenWindow, ServerMsg, Status, Update, ViewSpec,
+};
 use server::changes::SnapshotHook;
 use server::db::catalog::TableDef;
 use server::db::pool;
@@ -212,6 +214,27 @@ impl Connection {
                     exact_total: at,
                     last: update,
                 });
+            }
+        }
+    }
+
+    /// Shows the middle of a view just opened: that waits until it is divided.
+    pub(super) async fn show_middle(&mut self, opened: &Update) -> anyhow::Result<()> {
+        let generation = opened.generation + 1;
+        self.send(ClientMsg::Move(MoveWindow {
+            window: opened.window,
+            generation,
+            start: opened.total / 2,
+            count: WINDOW_ROWS,
+            from_end: false,
+            received: opened.number,
+        }))
+        .await?;
+        loop {
+            let update = self.update().await?;
+            self.acknowledge(&update).await?;
+            if (update.window, update.generation) == (opened.window, generation) {
+                return Ok(());
             }
         }
     }

@@ -86,7 +86,6 @@ pub(super) async fn measure(
         Jumper::open(local.client(&def), case, table).await?,
         Jumper::open(local.client(&def), case, table).await?,
     ];
-    let division_bytes = local.engine.division_bytes().saturating_sub(bytes_before);
     let plan = local.engine.plan(&def, &case.view(table), true).await;
     let plan = plan.map_err(|refusal| anyhow::anyhow!(refusal.message))?;
     let seeks = Seeks {
@@ -98,6 +97,8 @@ pub(super) async fn measure(
     let near = anywhere(&mut jumpers, &seeks, case, keys, random).await?;
     let far = near_the_end(&mut jumpers, &seeks, random).await?;
     let total = jumpers[0].total;
+    // Nobody has jumped before the view was divided.
+    let division_bytes = local.engine.division_bytes().saturating_sub(bytes_before);
     add(
         report,
         (table, case),

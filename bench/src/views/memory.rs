@@ -54,7 +54,9 @@ pub(super) async fn measure(
     let before = resident()?;
     let mut total = 0;
     for (window, view) in (1..).zip(case.variants(table, VIEWS)?) {
-        total = client.open(window, view).await?.last.total;
+        let opened = client.open(window, view).await?.last;
+        client.show_middle(&opened).await?;
+        total = opened.total;
     }
     let grown = resident()?.saturating_sub(before) as f64 / VIEWS as f64;
     server.stop().await?;
