@@ -6,8 +6,11 @@ use std::time::Duration;
 
 /// Log rows read in one batch; beyond it the changed tables' views are rebuilt.
 pub const BATCH_SIDES_MAX: usize = 20_000;
-/// The shortest time between two reads of the log while changes keep coming.
-pub const READ_INTERVAL: Duration = Duration::from_millis(1);
+/// The shortest and the longest time between two reads of the log while changes keep coming.
+pub const READ_INTERVAL: (Duration, Duration) =
+    (Duration::from_millis(1), Duration::from_millis(5));
+/// Images in one read that make the time until the next one longer by the shortest.
+pub const READ_AT_ONCE: usize = 16;
 /// How long the reader stays awake (and writers need not notify) after the last change.
 pub const AWAKE_LINGER: Duration = Duration::from_millis(6);
 /// How often a sleeping reader looks by itself, should a notification be lost.

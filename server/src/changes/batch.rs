@@ -58,6 +58,15 @@ impl Batch {
     pub fn is_empty(&self) -> bool {
         self.tables.is_empty() && self.reset.is_none()
     }
+
+    /// Images in it.
+    pub fn sides(&self) -> usize {
+        let sides = |table: &TableBatch| match table {
+            TableBatch::Changes { changes, .. } => changes.sides.len(),
+            TableBatch::Rebuild(_) => 0,
+        };
+        self.tables.values().map(sides).sum()
+    }
 }
 
 /// What a batch did to one table.

@@ -125,12 +125,12 @@ impl Reader {
         }
     }
 
-    /// Reads one batch and hands it on; `true` if anything had changed.
+    /// Reads one batch and hands it on; says how many images it had, or `None` if nothing had changed.
     pub(super) async fn read(
         &self,
         session: &mut Session,
         publish: bool,
-    ) -> Result<bool, ReadError> {
+    ) -> Result<Option<usize>, ReadError> {
         let others = match &self.relay {
             Some(relay) if publish => relay.wanted(),
             _ => BTreeSet::new(),
@@ -143,7 +143,6 @@ impl Reader {
             self.wake.requested.notify_one();
         }
         let batch = Arc::new(in_time(self.read_batch(session)).await?);
-        let changed = !batch.is_empty();
         let told = told_here(&batch, &beginning.unknown);
         let new = session.attendance.begun(beginning, &batch.next.snapshot);
         self.router.deliver(&told, &new);
@@ -151,7 +150,7 @@ impl Reader {
             relay.publish(&batch);
         }
         in_time(session.log.commit()).await?;
-        Ok(changed)
+        Ok((!batch.is_empty()).then(|| batch.sides()))
     }
 
     /// Opens the batch's transaction and reads it; the caller commits.

@@ -15,8 +15,18 @@ use super::wakefulness::{Silenced, close_gate, open_gate};
 use crate::fanout::Relay;
 use crate::limits::{
     AWAKE_LINGER, BACKSTOP_INTERVAL, FOLLOWER_PATIENCE, LEADER_SILENCE_MAX, LEADERLESS_POLL,
-    READ_INTERVAL, UNNOTIFIED_POLL,
+    READ_AT_ONCE, READ_INTERVAL, UNNOTIFIED_POLL,
 };
+
+/// The time from one read to the next, after one of so many images. Where very much changes, fewer and larger batches leave
+/// more of the processor to those who change it.
+fn interval(sides: usize) -> Duration {
+    let more = u32::try_from(sides / READ_AT_ONCE).unwrap_or(u32::MAX);
+    READ_INTERVAL
+        .0
+        .saturating_mul(more.saturating_add(1))
+        .min(READ_INTERVAL.1)
+}
 
 impl Reader {
     /// Reads for this server and all that follow it, for as long as the connection lives.
@@ -40,7 +50,7 @@ impl Reader {
             self.pause(silenced.pause().unwrap_or(backstop)).await;
             let changed = self.read(session, true).await?;
             silenced.looked(&self.snapshot());
-            if !changed {
+            if changed.is_none() {
                 continue;
             }
             let quiet = last_change.elapsed();
@@ -52,18 +62,20 @@ impl Reader {
             alone = in_time(close_gate(session.log.client())).await?;
             while last_change.elapsed() < AWAKE_LINGER {
                 let began = Instant::now();
-                if self.read(session, true).await? {
+                let changed = self.read(session, true).await?;
+                if changed.is_some() {
                     last_change = Instant::now();
                 }
                 // A timer would be up to 1 ms late, even for no time at all.
-                if let Some(rest) = READ_INTERVAL.checked_sub(began.elapsed()) {
+                let interval = interval(changed.unwrap_or(0));
+                if let Some(rest) = interval.checked_sub(began.elapsed()) {
                     self.pause(rest).await;
                 }
             }
             if alone {
                 in_time(open_gate(session.log.client())).await?;
             }
-            if self.read(session, true).await? {
+            if self.read(session, true).await?.is_some() {
                 last_change = Instant::now();
             }
             silenced = Silenced::new(&self.snapshot());
