@@ -217,6 +217,9 @@ pub const OUTBOX_BYTES_MAX: usize = 32 << 20;
 pub const OUTBOX_QUEUE: usize = 256;
 /// Silence on a socket after which the server says that it is alive.
 pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
+/// A client of which nothing is heard for so long, not even an answer to the pings that go with that, is gone: its machine, or the
+/// network, and no one has said so.
+pub const CLIENT_SILENCE_MAX: Duration = Duration::from_secs(35);
 /// A client that takes no bytes for so long is cut.
 pub const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bad messages after which a socket is closed.

@@ -1,5 +1,6 @@
 //! Writes a session's messages to its socket.
 
+use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::SinkExt;
 use futures_util::stream::SplitSink;
@@ -72,9 +73,17 @@ pub async fn write(
             Err(_) => frame(encoding, &heartbeat),
         };
         let Some(frame) = frame else { continue };
+        // A client that is there answers, whatever it is made with; one that was sent something else acknowledges it.
+        let ping = waiting.is_err().then(|| Message::Ping(Bytes::new()));
+        let sending = async {
+            if let Some(ping) = ping {
+                socket.feed(ping).await?;
+            }
+            socket.send(frame).await
+        };
         let sent = tokio::select! {
             () = cut.cancelled() => break TOO_SLOW,
-            sent = timeout(SEND_TIMEOUT, socket.send(frame)) => sent,
+            sent = timeout(SEND_TIMEOUT, sending) => sent,
         };
         if !matches!(sent, Ok(Ok(()))) {
             break TOO_SLOW;

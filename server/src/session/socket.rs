@@ -5,13 +5,15 @@ use futures_util::StreamExt;
 use futures_util::stream::SplitStream;
 use protocol::{ClientMsg, Encoding, ErrorCode, Hello, Limits, PROTOCOL_VERSION, ServerMsg};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::handshake::Sessions;
 use super::outbox::{Goodbye, write};
 use super::requests::Requests;
 use crate::limits::{
-    BAD_MESSAGES_MAX, FRAME_BYTES_MAX, HEARTBEAT_INTERVAL, WINDOW_ROWS_MAX, WINDOWS_PER_SESSION_MAX,
+    BAD_MESSAGES_MAX, CLIENT_SILENCE_MAX, FRAME_BYTES_MAX, HEARTBEAT_INTERVAL, WINDOW_ROWS_MAX,
+    WINDOWS_PER_SESSION_MAX,
 };
 use crate::views::{ClientRef, SessionId};
 
@@ -70,7 +72,12 @@ async fn read(
     requests: &mut Requests,
 ) -> Goodbye {
     let mut bad_messages = 0;
-    while let Some(frame) = reading.next().await {
+    loop {
+        let frame = match timeout(CLIENT_SILENCE_MAX, reading.next()).await {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return Goodbye::Client,
+            Err(_) => return Goodbye::Policy("the client does not answer"),
+        };
         let bytes = match frame {
             Ok(Message::Text(text)) if encoding == Encoding::Json => text.into(),
             Ok(Message::Binary(bytes)) if encoding == Encoding::Binary => bytes,
@@ -92,7 +99,6 @@ async fn read(
             }
         }
     }
-    Goodbye::Client
 }
 
 /// What a broken stream of frames means.

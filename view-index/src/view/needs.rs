@@ -141,7 +141,7 @@ impl ViewIndex {
         })
     }
 
-    /// The chart of what is not counted, or was counted by a [`Tally`] alone: a jump there would have to wait for it.
+    /// The chart of what is not counted, or was counted by a [`Tally`](crate::Tally) alone: a jump there would have to wait for it.
     /// `None` if there is nothing of either kind; what a view [forgot](Self::collapse) is charted when it is needed.
     pub fn undivided(&self) -> Option<Need> {
         let tallied = || {
