@@ -39,6 +39,8 @@ pub(crate) struct Setup {
     pub(crate) checks: usize,
     pub(crate) servers: usize,
     pub(crate) sabotage: Option<Sabotage>,
+    /// Whether servers lose the connection that has changes logged now and then, and build views anew for it.
+    pub(crate) interrupted: bool,
     /// How long the run goes on at most, if a tenth of the versions was found right by then. A server that is
     /// wrong on purpose must be found out by then.
     pub(crate) limit: Duration,
@@ -164,7 +166,9 @@ impl Stage {
         }
         let clients = spectators(&run, &servers, &snapshots, seed).await;
         others.spawn(let_time_pass(run.clone(), seed));
-        others.spawn(lose_attendance(run.clone(), database.clone(), seed));
+        if setup.interrupted {
+            others.spawn(lose_attendance(run.clone(), database.clone(), seed));
+        }
         for nth in 0..WRITERS {
             let seed = seed.wrapping_add(100 + nth);
             let writer = Writer::new(database.clone(), seed, run.clone()).await;
