@@ -160,19 +160,14 @@ impl Stage {
             &mut rng,
         ));
         fill(&database, seed, &run).await;
-        let mut others = JoinSet::new();
+        let clients = spectators(&run, &servers, &snapshots, seed).await;
+        let mut others = writers(&run, &database, seed).await;
         if let Some(redis) = redis {
             others.spawn(come_and_go(redis));
         }
-        let clients = spectators(&run, &servers, &snapshots, seed).await;
         others.spawn(let_time_pass(run.clone(), seed));
         if setup.interrupted {
-            others.spawn(lose_attendance(run.clone(), database.clone(), seed));
-        }
-        for nth in 0..WRITERS {
-            let seed = seed.wrapping_add(100 + nth);
-            let writer = Writer::new(database.clone(), seed, run.clone()).await;
-            others.spawn(writer.write());
+            others.spawn(lose_attendance(run.clone(), database, seed));
         }
         Self {
             run,
@@ -264,6 +259,16 @@ async fn spectators(
         clients.spawn(client.look());
     }
     clients
+}
+
+async fn writers(run: &Arc<Run>, database: &TestDatabase, seed: u64) -> JoinSet<()> {
+    let mut writers = JoinSet::new();
+    for nth in 0..WRITERS {
+        let seed = seed.wrapping_add(100 + nth);
+        let writer = Writer::new(database.clone(), seed, run.clone()).await;
+        writers.spawn(writer.write());
+    }
+    writers
 }
 
 /// The clock goes on, faster than time. The pauses only pace it: nobody waits for what they bring.

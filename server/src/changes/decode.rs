@@ -1,10 +1,10 @@
 //! From the log's rows to what a batch did to each table.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use protocol::ResetReason;
-use view_index::{RowKey, Side, TableChanges};
+use view_index::{Side, TableChanges};
 
 use crate::db::catalog::Catalog;
 use crate::db::decode::image_row;
@@ -67,11 +67,4 @@ fn side(entry: &LogEntry, catalog: &Catalog) -> Result<Side, ResetReason> {
         appeared,
         row: Arc::new(row),
     })
-}
-
-/// The rows that a batch touched, each once.
-pub fn touched(changes: &TableChanges) -> Vec<RowKey> {
-    let mut seen = HashSet::new();
-    let keys = changes.sides.iter().map(|side| &side.row.key);
-    keys.filter(|key| seen.insert(*key)).cloned().collect()
 }

@@ -5,20 +5,19 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use futures_util::future::try_join_all;
 use protocol::{ResetReason, Status};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
-use tokio_postgres::{Config, NoTls, Statement};
+use tokio_postgres::{Config, NoTls};
 use tokio_util::sync::CancellationToken;
-use view_index::{RowKey, Snapshot, TableChanges};
+use view_index::{Snapshot, TableChanges};
 
 use super::attendance::Attendance;
 use super::batch::{Batch, Mark, TableBatch};
-use super::decode::{by_table, touched};
+use super::current::RowReader;
+use super::decode::by_table;
 use super::sabotage::Sabotage;
 use super::wakefulness::take_leadership;
-use crate::db::catalog::{Catalog, TableDef};
 use crate::db::log::{LogEntry, LogError, LogMark, LogReader, describe};
 use crate::fanout::{Relay, Router};
 use crate::limits::{BATCH_SIDES_MAX, READER_TIMEOUT, RECONNECT_BACKOFF};
@@ -68,8 +67,7 @@ pub(super) struct Session {
     pub(super) attendance: Attendance,
     /// The epoch that is known to be this database's, and not that of one it was copied from.
     epoch: Option<String>,
-    /// How to read rows of each table by key, as the catalogue described it then.
-    current: HashMap<u32, (Arc<TableDef>, Statement)>,
+    rows: RowReader,
 }
 
 impl Reader {
@@ -109,7 +107,7 @@ impl Reader {
             attendance: in_time(Attendance::new(log.client(), &self.router)).await?,
             log,
             epoch: None,
-            current: HashMap::new(),
+            rows: RowReader::default(),
         };
         self.catalog.reload().await?;
         self.read(&mut session, false).await?;
@@ -231,17 +229,23 @@ impl Reader {
         }
         let catalog = self.catalog.current();
         let mut tables = by_table(entries, &catalog, session.attendance.complete());
-        if let Err(error) = self.read_current(session, &catalog, &mut tables).await? {
+        let completed = session.rows.complete(&session.log, &catalog, &mut tables);
+        if let Err(error) = completed.await {
+            let error = is_stale_catalog(error)?;
             tracing::info!(%error, "changed rows do not fit the catalogue");
             tables
                 .values_mut()
                 .for_each(|table| *table = Err(ResetReason::SchemaChanged));
         }
+        if let Some(sabotage) = self.sabotage {
+            let changes = tables.values_mut().filter_map(|table| table.as_mut().ok());
+            changes.for_each(|changes| sabotage.current(changes));
+        }
         if tables
             .values()
             .any(|table| matches!(table, Err(ResetReason::SchemaChanged)))
         {
-            session.current.clear();
+            session.rows.clear();
             self.catalog.reload().await?;
         }
         let batch = |(oid, table): (u32, Result<TableChanges, ResetReason>)| {
@@ -256,59 +260,6 @@ impl Reader {
             (oid, batch)
         };
         Ok(tables.into_iter().map(batch).collect())
-    }
-
-    /// Adds what every touched row is at the end of the batch. The inner error means that a table is
-    /// not what the catalogue says; the transaction is of no more use then.
-    async fn read_current(
-        &self,
-        session: &mut Session,
-        catalog: &Catalog,
-        tables: &mut HashMap<u32, Result<TableChanges, ResetReason>>,
-    ) -> Result<Result<(), LogError>, ReadError> {
-        let mut asked: Vec<(&mut TableChanges, Vec<RowKey>, u32)> = Vec::new();
-        for (&oid, table) in tables.iter_mut() {
-            let (Ok(changes), Some(def)) = (table.as_mut(), catalog.get(oid)) else {
-                continue;
-            };
-            let is_prepared = session
-                .current
-                .get(&oid)
-                .is_some_and(|(held, _)| held == def);
-            if !is_prepared {
-                match session.log.prepare_current(def).await {
-                    Ok(statement) => drop(session.current.insert(oid, (def.clone(), statement))),
-                    Err(error) => return is_stale_catalog(error).map(Err),
-                }
-            }
-            let keys = touched(changes);
-            asked.push((changes, keys, oid));
-        }
-        let queries = asked.iter().filter_map(|(_, keys, oid)| {
-            let (def, statement) = session.current.get(oid)?;
-            Some(session.log.current(def, statement, keys))
-        });
-        let found = match try_join_all(queries).await {
-            Ok(found) => found,
-            Err(error) => return is_stale_catalog(error).map(Err),
-        };
-        for ((changes, keys, _), rows) in asked.into_iter().zip(found) {
-            let mut rows: HashMap<RowKey, _> = rows
-                .into_iter()
-                .map(|row| (row.key.clone(), Arc::new(row)))
-                .collect();
-            changes.current = keys
-                .into_iter()
-                .map(|key| {
-                    let row = rows.remove(&key);
-                    (key, row)
-                })
-                .collect();
-            if let Some(sabotage) = self.sabotage {
-                sabotage.current(changes);
-            }
-        }
-        Ok(Ok(()))
     }
 }
 

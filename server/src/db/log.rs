@@ -8,6 +8,7 @@ use view_index::{RowKey, Snapshot, Xid};
 use super::catalog::TableDef;
 use super::decode::{DecodeError, current_row, row_sql};
 use super::pool::fixed_settings;
+use super::wire::{FullXid, JsonText, UnixMicros};
 
 /// Why the log could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -104,8 +105,7 @@ impl LogReader {
         let mark = client.prepare(MARK).await?;
         // Rows are counted by the images that they may hold, and no more of them are read than needed.
         let unseen = format!(
-            "SELECT xid::text, table_oid, op::text, image::text, \
-             (extract(epoch FROM changed_at) * 1000000)::int8, images::int8 FROM \
+            "SELECT xid, table_oid, op, image, changed_at, images FROM \
              (SELECT *, sum(CASE WHEN op IN ('m', 'p') THEN {IMAGES_PER_ROW_MAX} ELSE 1 END) \
              OVER (ROWS UNBOUNDED PRECEDING) AS images FROM \
              (SELECT * FROM rowcast.change_log WHERE {UNSEEN} LIMIT $3::int8) AS log) AS log \
@@ -270,12 +270,11 @@ fn log_mark(row: &Row) -> Result<LogMark, LogError> {
 
 /// What one row of the log says: one thing, or an image many times.
 fn add_entries(row: &Row, entries: &mut Vec<LogEntry>) -> Result<(), LogError> {
-    let xid: String = row.try_get(0)?;
-    let xid: Xid = xid.parse().map_err(|_| LogError::Unreadable(xid))?;
+    let FullXid(xid) = row.try_get(0)?;
     let table = row.try_get(1)?;
-    let op: String = row.try_get(2)?;
-    let image: Option<String> = row.try_get(3)?;
-    let changed_at_micros = row.try_get(4)?;
+    let op: i8 = row.try_get(2)?;
+    let image: Option<JsonText<'_>> = row.try_get(3)?;
+    let UnixMicros(changed_at_micros) = row.try_get(4)?;
     let mut add = |op| {
         entries.push(LogEntry {
             xid,
@@ -284,19 +283,19 @@ fn add_entries(row: &Row, entries: &mut Vec<LogEntry>) -> Result<(), LogError> {
             changed_at_micros,
         });
     };
-    match (op.as_str(), image) {
-        ("+", Some(image)) => add(LogOp::Image(true, image)),
-        ("-", Some(image)) => add(LogOp::Image(false, image)),
-        (op @ ("p" | "m"), Some(images)) => {
-            let images: Vec<&RawValue> =
-                serde_json::from_str(&images).map_err(DecodeError::from)?;
-            let appeared = op == "p";
+    match (op.cast_unsigned(), image) {
+        (op @ (b'+' | b'-'), Some(JsonText(image))) => {
+            add(LogOp::Image(op == b'+', image.to_owned()));
+        }
+        (op @ (b'p' | b'm'), Some(JsonText(images))) => {
+            let images: Vec<&RawValue> = serde_json::from_str(images).map_err(DecodeError::from)?;
+            let appeared = op == b'p';
             images
                 .iter()
                 .for_each(|image| add(LogOp::Image(appeared, image.get().to_owned())));
         }
-        ("T", _) => add(LogOp::Truncated),
-        ("B", _) => add(LogOp::TooManyChanges),
+        (b'T', _) => add(LogOp::Truncated),
+        (b'B', _) => add(LogOp::TooManyChanges),
         _ => add(LogOp::SchemaChanged),
     }
     Ok(())

@@ -26,4 +26,5 @@ pub mod search;
 pub mod seek;
 pub mod summaries;
 pub mod timeouts;
+mod wire;
 pub mod write;

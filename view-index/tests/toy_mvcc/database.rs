@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use view_index::{Side, Snapshot, TableChanges, Verdicts, Xid};
+use view_index::{End, RowKey, Side, Snapshot, TableChanges, Verdicts, Xid, ends};
 
 use super::sabotage::Sabotage;
 use super::table::{ASKED, PickedKey, Picks, key_of, key_values, table_row, verdict};
@@ -218,9 +218,6 @@ impl Database {
         let unseen = |entry: &&LogEntry| !previous.sees(entry.xid) && next.sees(entry.xid);
         let mut entries: Vec<&LogEntry> = self.log.iter().filter(unseen).collect();
         entries.shuffle(rng);
-        let mut keys: Vec<PickedKey> = entries.iter().map(|entry| key_of(&entry.row)).collect();
-        keys.sort_unstable();
-        keys.dedup();
         if sabotage == Some(Sabotage::DropSide) {
             entries.pop();
         }
@@ -228,24 +225,35 @@ impl Database {
             Some(Sabotage::LateRows) => self.rows_at(&Snapshot::new(Xid::MAX, Xid::MAX, [])),
             _ => self.rows_at(&next),
         };
-        let current: Vec<(PickedKey, Option<Picks>)> = keys
-            .into_iter()
-            .map(|key| (key, shown.iter().find(|row| key_of(row) == key).copied()))
-            .collect();
-        let verdicts = |row: Option<&Picks>| -> [Option<bool>; ASKED] {
-            std::array::from_fn(|condition| row.and_then(|row| verdict(condition, row)))
-        };
         let side = |entry: &&LogEntry| Side {
             xid: entry.xid,
             appeared: entry.appeared,
             row: table_row(&entry.row),
         };
+        let sides: Vec<Side> = entries.iter().map(side).collect();
+        // As the server does: the table is asked only for what the images leave open.
+        let row = |(key, end): (RowKey, End)| {
+            let is_it = |picks: &&Picks| key_values(key_of(picks)) == key;
+            let row = match &end {
+                End::Unknown => shown.iter().find(is_it),
+                End::Known(None) => None,
+                End::Known(Some(row)) => entries
+                    .iter()
+                    .map(|entry| &entry.row)
+                    .find(|picks| table_row(picks) == *row),
+            };
+            (key, row.copied())
+        };
+        let current: Vec<(RowKey, Option<Picks>)> = ends(&sides).into_iter().map(row).collect();
+        let verdicts = |row: Option<&Picks>| -> [Option<bool>; ASKED] {
+            std::array::from_fn(|condition| row.and_then(|row| verdict(condition, row)))
+        };
         Batch {
             changes: TableChanges {
-                sides: entries.iter().map(side).collect(),
+                sides,
                 current: current
                     .iter()
-                    .map(|(key, row)| (key_values(*key), row.as_ref().map(table_row)))
+                    .map(|(key, row)| (key.clone(), row.as_ref().map(table_row)))
                     .collect(),
                 changed_at_micros: (!entries.is_empty()).then_some(1),
             },
