@@ -175,14 +175,14 @@ impl Summaries {
         &mut self,
         session: SessionId,
         id: SummaryId,
-        mark: Option<&Mark>,
+        mark: &Mark,
         act: impl FnOnce(&mut ShownGroups),
     ) {
         for summary in self.all.values_mut() {
             let mut clients = summary.clients.iter_mut();
             if let Some(shown) = clients.find(|shown| shown.is(session, id)) {
                 act(&mut shown.groups);
-                if let (Some(index), Some(mark)) = (&summary.index, mark) {
+                if let Some(index) = &summary.index {
                     shown.refresh(index, &summary.plan.rows.version(mark));
                 }
                 return;

@@ -34,11 +34,7 @@ impl TableTask {
             Outcome::Failed(Failure::SchemaChanged) if self.is_described_anew().await => return,
             Outcome::Failed(failure) => return self.report_failure(&question, failure),
         };
-        let reached = self
-            .mark
-            .as_ref()
-            .is_some_and(|mark| mark.snapshot.covers(&found.snapshot));
-        if !reached {
+        if !self.mark.snapshot.covers(&found.snapshot) {
             let outcome = Outcome::Found(found);
             self.early.push(Answer { question, outcome });
             self.around.wake.requested.notify_one();

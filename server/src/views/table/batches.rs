@@ -47,9 +47,7 @@ impl TableTask {
     /// The router drops batches for a task that falls far behind.
     fn notice_missed(&mut self, newest: Option<Mark>) {
         if let Some(newest) = newest
-            && self.mark.as_ref().is_none_or(|mark| {
-                mark.epoch != newest.epoch || !mark.snapshot.covers(&newest.snapshot)
-            })
+            && (self.mark.epoch != newest.epoch || !self.mark.snapshot.covers(&newest.snapshot))
         {
             self.reset(newest, ResetReason::TooManyChanges);
         }
@@ -57,9 +55,7 @@ impl TableTask {
 
     async fn take_batch(&mut self, batch: Arc<Batch>) {
         let next = batch.next.clone();
-        let Some(mark) = &self.mark else {
-            return self.reset(next, ResetReason::HistoryExpired);
-        };
+        let mark = &self.mark;
         if mark.epoch != next.epoch {
             return self.reset(next, ResetReason::EpochChanged);
         }
@@ -73,7 +69,7 @@ impl TableTask {
             return self.reset(next, ResetReason::TooManyChanges);
         }
         match batch.tables.get(&self.table.oid) {
-            None => self.mark = Some(next),
+            None => self.mark = next,
             Some(TableBatch::Rebuild(ResetReason::SchemaChanged)) => {
                 self.reset(next, ResetReason::SchemaChanged);
                 self.change_schema().await;
@@ -85,7 +81,7 @@ impl TableTask {
             }
             Some(TableBatch::Changes { changes, .. }) => {
                 let applied = self.apply(changes, &next).await;
-                self.mark = Some(next.clone());
+                self.mark = next.clone();
                 if let Err(error) = applied {
                     tracing::warn!(table = self.table.sql_name, %error, "cannot follow a batch");
                     self.reset(next, ResetReason::TooManyChanges);
@@ -96,9 +92,7 @@ impl TableTask {
 
     /// Applies a batch's changes to every view.
     async fn apply(&mut self, changes: &Arc<TableChanges>, next: &Mark) -> Result<(), sqlx::Error> {
-        let Some(seen) = self.mark.as_ref().map(|mark| mark.snapshot.clone()) else {
-            return Ok(());
-        };
+        let seen = self.mark.snapshot.clone();
         let verdicts = self.ask_verdicts(changes).await?;
         let ranked = self.ranked(changes).await?;
         let pool = &self.around.pool;
@@ -134,7 +128,7 @@ impl TableTask {
     /// Starts anew at a state to which no known way leads.
     fn reset(&mut self, next: Mark, reason: ResetReason) {
         self.history.reset(next.snapshot.clone());
-        self.mark = Some(next);
+        self.mark = next;
         for answer in std::mem::take(&mut self.early) {
             if let Some(view) = self.views.get_mut(&answer.question.view) {
                 view.answered(&answer.question);
@@ -156,9 +150,7 @@ impl TableTask {
         if found.is_some_and(|found| found.is_live() && found.layout() == before.layout()) {
             return false;
         }
-        if let Some(mark) = self.mark.clone() {
-            self.reset(mark, ResetReason::SchemaChanged);
-        }
+        self.reset(self.mark.clone(), ResetReason::SchemaChanged);
         self.change_schema().await;
         true
     }

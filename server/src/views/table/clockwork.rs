@@ -113,10 +113,9 @@ impl TableTask {
     /// Takes a step once the table's state covers the query's.
     pub(super) async fn take_step(&mut self, step: Step) {
         let Step { view, life, found } = step;
-        let is_ahead = found.as_ref().is_ok_and(|found| {
-            let mark = self.mark.as_ref();
-            mark.is_none_or(|mark| !mark.snapshot.covers(&found.snapshot))
-        });
+        let is_ahead = found
+            .as_ref()
+            .is_ok_and(|found| !self.mark.snapshot.covers(&found.snapshot));
         if is_ahead {
             self.clockwork.early.push(Step { view, life, found });
             self.around.wake.requested.notify_one();

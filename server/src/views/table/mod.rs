@@ -137,8 +137,8 @@ pub struct Surroundings {
 pub struct TableTask {
     around: Surroundings,
     table: Arc<TableDef>,
-    /// The state that every view stands at; `None` before the first batch.
-    mark: Option<Mark>,
+    /// The state that every view stands at.
+    mark: Mark,
     feed: mpsc::Receiver<Arc<Batch>>,
     commands: mpsc::Receiver<Command>,
     /// Where others reach this task.
@@ -179,7 +179,7 @@ impl TableTask {
         let mut task = Self {
             history: History::new(mark.snapshot.clone()),
             table: turn.table,
-            mark: Some(mark),
+            mark,
             feed,
             idle_since: None,
             commands: turn.commands,
@@ -300,9 +300,7 @@ impl TableTask {
     }
 
     fn refresh_all(&mut self) {
-        let Some(version) = self.mark.as_ref().map(Mark::version) else {
-            return;
-        };
+        let version = self.mark.version();
         let views: Vec<ViewId> = self.views.keys().copied().collect();
         for view in views {
             self.refresh_at(&version, view, None);
@@ -311,16 +309,14 @@ impl TableTask {
 
     /// Sends the view's clients, or one of them, what is due.
     fn refresh(&mut self, view: ViewId, only: Option<WindowKey>) {
-        if let Some(version) = self.mark.as_ref().map(Mark::version) {
-            self.refresh_at(&version, view, only);
-        }
+        self.refresh_at(&self.mark.version(), view, only);
     }
 
     fn refresh_at(&mut self, version: &Version, id: ViewId, only: Option<WindowKey>) {
-        let (Some(view), Some(mark)) = (self.views.get_mut(&id), &self.mark) else {
+        let Some(view) = self.views.get_mut(&id) else {
             return;
         };
-        let questions = view.refresh((mark, version), &self.history, only);
+        let questions = view.refresh((&self.mark, version), &self.history, only);
         if view.is_crowded() {
             self.crowded.insert(id);
         }

@@ -41,7 +41,7 @@ impl SummaryCommand {
 
 impl TableTask {
     pub(super) async fn take_summary_command(&mut self, command: SummaryCommand) {
-        let mark = self.mark.as_ref();
+        let mark = &self.mark;
         match command {
             SummaryCommand::Summarize(client, lease, asked) => {
                 let Summarize {
@@ -132,8 +132,7 @@ impl TableTask {
 
     /// Sends every client what is due, and asks what must be asked first.
     pub(super) fn refresh_summaries(&mut self) {
-        let Some(mark) = &self.mark else { return };
-        self.summaries.refresh(mark);
+        self.summaries.refresh(&self.mark);
         for questions in self.summaries.due() {
             let (around, table) = (self.around.clone(), self.table.clone());
             self.summaries
@@ -166,10 +165,7 @@ impl TableTask {
         if let Ok((snapshot, replies)) = &mut answer.outcome {
             // Whatever the table's state: while many rows change it may be a while until it is the query's.
             self.summaries.sift(replies);
-            let is_ahead = !self
-                .mark
-                .as_ref()
-                .is_some_and(|mark| mark.snapshot.covers(snapshot));
+            let is_ahead = !self.mark.snapshot.covers(snapshot);
             if is_ahead && !replies.is_empty() {
                 self.summaries.early.push(answer);
                 self.around.wake.requested.notify_one();

@@ -65,10 +65,10 @@ impl TableTask {
 
     /// Takes a step once the table's state covers the query's.
     async fn place_summary_step(&mut self, step: SummaryStep) {
-        let is_ahead = step.found.as_ref().is_ok_and(|found| {
-            let mark = self.mark.as_ref();
-            mark.is_none_or(|mark| !mark.snapshot.covers(&found.snapshot))
-        });
+        let is_ahead = step
+            .found
+            .as_ref()
+            .is_ok_and(|found| !self.mark.snapshot.covers(&found.snapshot));
         if is_ahead {
             self.summary_steps.early.push(step);
             self.around.wake.requested.notify_one();
