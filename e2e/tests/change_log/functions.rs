@@ -57,7 +57,10 @@ async fn a_column_of_another_type_exchanges_the_functions() {
     migrations::reconcile(&mut connect(&database).await)
         .await
         .unwrap();
-    assert_eq!(texts(&client, CALLED).await, ["rowcast.log_update_any"]);
+    assert_eq!(
+        texts(&client, CALLED).await,
+        ["rowcast.log_update_any_worded"]
+    );
 }
 
 #[tokio::test]

@@ -149,3 +149,51 @@ async fn an_image_does_not_depend_on_the_writers_settings() {
         "the session keeps its own"
     );
 }
+
+#[tokio::test]
+async fn values_that_do_not_read_back_are_told_as_a_record_too() {
+    let lists = "CREATE TABLE lists (id int, list jsonb[], note text, PRIMARY KEY (list, id));";
+    let (_database, client) = installed(lists, &["lists"]).await;
+    let called = "SELECT DISTINCT tgfoid::regproc::text FROM pg_trigger
+                  WHERE tgrelid = 'lists'::regclass AND tgname = 'rowcast_log_insert'";
+    assert_eq!(texts(&client, called).await, ["rowcast.log_insert_worded"]);
+    let sql = r#"
+        INSERT INTO lists VALUES (1, '{"null",NULL}', 'a,"b\'), (2, '{}', NULL)"#;
+    client.batch_execute(sql).await.unwrap();
+    assert_adds_up(&client, "lists").await;
+    let sql = r#"
+        INSERT INTO lists VALUES (3, ARRAY[to_jsonb(repeat('k,"', 900))], repeat('x"', 5000)), (4, '{1}', repeat('y', 8000)),
+                                 (5, ARRAY[to_jsonb(repeat('k', 20000))], 'small');
+        UPDATE lists SET note = repeat('"', 600000) WHERE id = 2"#;
+    client.batch_execute(sql).await.unwrap();
+    let told = "SELECT concat_ws(' ', op::text, (SELECT string_agg(k, ',') FROM json_object_keys(one) AS k),
+                          CASE WHEN length(record) < 40 THEN record ELSE length(record)::text END)
+                FROM (SELECT op, ctid AS place, json_typeof(image) = 'array' AS is_pair,
+                             CASE json_typeof(image) WHEN 'array' THEN image -> 0 ELSE image END AS one,
+                             CASE json_typeof(image) WHEN 'array' THEN image ->> 1 END AS record
+                      FROM rowcast.change_log) AS log
+                ORDER BY place";
+    assert_eq!(
+        texts(&client, told).await,
+        [
+            r#"+ id,list,note (1,"{""null"",NULL}","a,""b\\")"#,
+            "+ id,list,note (2,{},)",
+            // A large value is left out, and of the key nothing is.
+            "+ id,list 9020",
+            "+ id,list,note 8008",
+            "+ id,list,note 20026",
+            "- id,list,note (2,{},)",
+            // Of a record that is very long nothing is told.
+            "+ id,list",
+        ]
+    );
+    let sql = "TRUNCATE rowcast.change_log;
+               INSERT INTO lists SELECT n, '{2}', repeat('\"', n) FROM generate_series(4000, 4300) AS n;
+               INSERT INTO lists SELECT n, '{3}', repeat('z', 9000) FROM generate_series(5000, 5300) AS n;
+               ALTER TABLE lists DROP list";
+    client.batch_execute(sql).await.unwrap();
+    let pairs = "SELECT DISTINCT json_typeof(side) || json_array_length(side)
+                 FROM rowcast.change_log AS log, json_array_elements(log.image) AS side WHERE op = 'p'";
+    assert_eq!(texts(&client, pairs).await, ["array2"]);
+    assert_eq!(texts(&client, called).await, ["rowcast.log_insert"]);
+}
