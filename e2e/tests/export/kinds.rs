@@ -3,8 +3,8 @@
 use e2e::{TestDatabase, TestServer};
 use tokio_postgres::SimpleQueryMessage;
 
-/// The columns: name, type, whether `to_json` nests it.
-pub(crate) const COLUMNS: [(&str, &str, bool); 26] = [
+/// The columns: name, type, whether `to_json` nests it. The last two are told as their types' own texts.
+pub(crate) const COLUMNS: [(&str, &str, bool); 28] = [
     ("id", "bigint", false),
     ("yes", "boolean", false),
     ("small", "smallint", false),
@@ -31,6 +31,8 @@ pub(crate) const COLUMNS: [(&str, &str, bool); 26] = [
     ("address", "inet", false),
     ("period", "daterange", false),
     ("cash", "money", false),
+    ("pairs", "hstore", false),
+    ("docs", "jsonb[]", false),
 ];
 
 const ROWS: &str = r#"
@@ -53,6 +55,8 @@ INSERT INTO kinds VALUES (7, NULL, 0, 0, 5, 123456789.125, 0, 0, 0, 123456789012
  NULL, NULL, '"\u2028"', '"é𝄞"', NULL, '{"\"",""}', NULL, NULL, NULL, NULL);
 INSERT INTO kinds (id, name) VALUES (8, '-3'), (9, '+x'), (10, '@x'), (11, E'\r=1'), (12, '''=1'), (13, E'é𝄞\u202e'), (14, '1;2'),
  (15, repeat('long ', 8000)), (16, E'a\u0001b'), (17, ' lead'), (18, '_x0041_');
+UPDATE kinds SET pairs = '"a b"=>"=1", c=>NULL', docs = '{"{\"a, b\": [1.0, \"\\\\\"]}",null,NULL}' WHERE id = 1;
+UPDATE kinds SET pairs = '', docs = '{}' WHERE id = 2;
 "#;
 
 /// A server on a database with the table `kinds`.
@@ -63,7 +67,7 @@ pub(crate) async fn server() -> (TestDatabase, TestServer) {
         .map(|(name, kind, _)| format!("\"{name}\" {kind}"))
         .collect();
     let sql = format!(
-        "CREATE TYPE mood AS ENUM ('sad', 'so so', 'glad'); \
+        "CREATE EXTENSION hstore; CREATE TYPE mood AS ENUM ('sad', 'so so', 'glad'); \
          SET timezone = 'UTC'; SET lc_monetary = 'C'; \
          CREATE TABLE kinds ({}, PRIMARY KEY (id)); {ROWS}",
         columns.join(", ")
@@ -92,6 +96,9 @@ pub(crate) async fn texts(database: &TestDatabase, sql: &str) -> Vec<Vec<Option<
 
 /// SQL for a cell's text as windows show it.
 pub(crate) fn shown(name: &str, nested: bool) -> String {
+    if ["pairs", "docs"].contains(&name) {
+        return format!("\"{name}\"::text");
+    }
     if nested {
         return format!("to_json(\"{name}\")::text");
     }

@@ -148,9 +148,11 @@ impl Asked {
         let text = |sql: &String| format!("to_json({sql}) #>> '{{}}'");
         let key_texts = self.keys.iter().zip(&keys).map(|((at, _), key)| {
             // JSON's own null is a value.
-            match table.columns[*at].shape {
-                ColumnKind::Json => format!("{key}::text AS shown"),
-                _ => text(key),
+            let column = &table.columns[*at];
+            if column.shape == ColumnKind::Json || column.kind.is_worded {
+                format!("{key}::text AS shown")
+            } else {
+                text(key)
             }
         });
         let texts: Vec<String> = key_texts.chain(cells.iter().map(text)).collect();

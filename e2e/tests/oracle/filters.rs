@@ -56,7 +56,11 @@ fn random_test(column: &Column, rng: &mut ChaCha8Rng) -> (Filter, String) {
             (
                 FilterOp::Between,
                 texts,
-                format!("({name} BETWEEN {a} AND {b})"),
+                format!(
+                    "({name} {} {a} AND {name} {} {b})",
+                    column.kind.operator(">="),
+                    column.kind.operator("<=")
+                ),
             )
         }
         4 | 5 => {
@@ -81,6 +85,7 @@ fn random_test(column: &Column, rng: &mut ChaCha8Rng) -> (Filter, String) {
             ];
             let (op, sign) = *compared.choose(rng).unwrap();
             let text = constant(column, rng);
+            let sign = column.kind.operator(sign);
             let condition = format!("({name} {sign} {})", column.constant(&text));
             (op, vec![text], condition)
         }

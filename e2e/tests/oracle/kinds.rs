@@ -22,6 +22,8 @@ pub(crate) struct Kind {
     pub(crate) respell: Option<fn(&str) -> String>,
     /// Whether `to_json` writes something else than a string or a number.
     pub(crate) is_nested: bool,
+    /// Whether it is shown as its own text instead: what `to_json` writes does not say what it was.
+    pub(crate) is_worded: bool,
     /// Whether PostgreSQL can sort and index it.
     pub(crate) has_order: bool,
     /// How often a value is repeated, to make it long.
@@ -42,6 +44,7 @@ const fn kind(
         near: None,
         respell: None,
         is_nested: false,
+        is_worded: false,
         has_order: true,
         repeated: 1,
     }
@@ -72,6 +75,18 @@ impl Kind {
         ["text", "varchar", "bpchar", "name", "word"].contains(&self.cast)
     }
 
+    /// What the type calls an operator that others call so.
+    pub(crate) fn operator(&self, usual: &'static str) -> &'static str {
+        match usual {
+            _ if !["hstore", "labels"].contains(&self.cast) => usual,
+            "<" => "#<#",
+            "<=" => "#<=#",
+            ">=" => "#>=#",
+            ">" => "#>#",
+            _ => usual,
+        }
+    }
+
     /// Whether texts that differ may be equal.
     pub(crate) fn folds(&self) -> bool {
         let folding = ["nocase", "noaccent", "word"];
@@ -85,6 +100,11 @@ impl Kind {
 
     const fn nested(mut self) -> Self {
         self.is_nested = true;
+        self
+    }
+
+    const fn worded(mut self) -> Self {
+        self.is_worded = true;
         self
     }
 
@@ -110,11 +130,26 @@ pub(crate) const TYPES: &str = r#"
     CREATE DOMAIN word AS text COLLATE nocase CHECK (length(VALUE) < 100);
     CREATE DOMAIN document AS jsonb CHECK (VALUE <> '13');
     CREATE DOMAIN short_word AS word CHECK (length(VALUE) < 50);
-    CREATE TYPE pair AS (a integer, b text);"#;
+    CREATE TYPE pair AS (a integer, b text);
+    CREATE EXTENSION hstore;
+    CREATE DOMAIN labels AS hstore CHECK (NOT VALUE ? 'refused');
+    CREATE TYPE fact AS (n integer, said jsonb, at timestamptz);"#;
 
 fn spread(n: u64) -> u64 {
     // An odd factor permutes 32-bit numbers.
     n.wrapping_mul(2_654_435_761) % (1 << 32)
+}
+
+fn label(n: u64) -> String {
+    format!("\"k\"=>\"{}\"", spread(n))
+}
+
+fn list_of_one(n: u64) -> String {
+    format!("{{{n}}}")
+}
+
+fn fact(n: u64) -> String {
+    format!("({n},null,)")
 }
 
 fn number(n: u64) -> String {
@@ -546,9 +581,70 @@ pub(crate) static KINDS: &[Kind] = &[
     )
     .nested(),
     kind("document", &["{}", "null", "\"x\"", "2"], &["1"]).nested(),
-    kind("jsonb[]", &["{}", "{null}", "{\"null\"}", "{1,2}"], &[])
-        .nested()
-        .unordered(),
+    kind(
+        "jsonb[]",
+        &[
+            "{}",
+            "{\"null\"}",
+            "{NULL}",
+            "{1,2}",
+            "{1.0,2}",
+            "{\"{\\\"a, b\\\": [null, \\\"\\\\\\\\(é)\\\"]}\"}",
+            "[0:1]={1,2}",
+            "{{1,2},{3,\"null\"}}",
+        ],
+        &["{1,2.0}", "{\"{}\"}"],
+    )
+    .worded()
+    .nth(list_of_one),
+    kind(
+        "json[]",
+        &["{}", "{\"null\"}", "{NULL,1.0}", "{\"[ ]\"}"],
+        &[],
+    )
+    .worded()
+    .unordered(),
+    kind(
+        "hstore",
+        &[
+            "",
+            "a=>1",
+            "a=>NULL",
+            "b=>2, a=>1",
+            "\"q \\\" \\\\ , (é)\"=>\"=>\"",
+            "a=>\"\"",
+        ],
+        &["c=>3", "a=>1, b=>2"],
+    )
+    .worded()
+    .nth(label),
+    kind(
+        "labels",
+        &["", "a=>1", "a=>NULL", "\"a b\"=>\"'\""],
+        &["a=>2"],
+    )
+    .worded(),
+    kind(
+        "hstore[]",
+        &["{}", "{a=>1,NULL}", "{\"\"}", "{\"a=>1, b=>2\"}"],
+        &["{a=>1}"],
+    )
+    .worded(),
+    kind(
+        "fact",
+        &[
+            "(1,null,)",
+            "(1,,)",
+            "(,,)",
+            "(2,\"{\"\"a, b\"\": \"\"\\\\\\\\\"\"}\",2026-01-01 12:00+02)",
+            "(2,1.0,infinity)",
+            "(2,1.00,infinity)",
+            "(-1,\"\"\"x\"\"\",\"2026-01-01 10:00:00.5+00\")",
+        ],
+        &["(1,2,)", "(,null,)"],
+    )
+    .worded()
+    .nth(fact),
     kind(
         "json",
         &["{\"a\":   1}", "[1,2]", "\"text\"", "1.0", "null"],

@@ -64,11 +64,12 @@ impl Target<'_> {
     /// A few neighbours in some order.
     fn some(&self, rng: &mut ChaCha8Rng) -> String {
         let key = self.table.names(&self.table.key);
-        let by = self.table.columns[self.table.unique].sql();
+        let unique = &self.table.columns[self.table.unique];
+        let (by, sign) = (unique.sql(), unique.kind.operator(">="));
         let one = self.table.row(rng.random_range(1..=self.rows), rng);
         let from = self.literal(self.table.unique, &one);
         format!(
-            "({key}) IN (SELECT {key} FROM {NAME} WHERE {by} >= {from} ORDER BY {by} LIMIT {})",
+            "({key}) IN (SELECT {key} FROM {NAME} WHERE {by} {sign} {from} ORDER BY {by} LIMIT {})",
             rng.random_range(1..6)
         )
     }

@@ -101,10 +101,12 @@ impl Column {
         Some(text.repeat(self.kind.repeated))
     }
 
-    /// What `to_json` writes, as the protocol shows it.
+    /// What `to_json` writes, as the protocol shows it, or the type's own text.
     pub(crate) fn shown_text(&self) -> String {
         let name = self.sql();
-        if self.kind.is_nested {
+        if self.kind.is_worded {
+            format!("{name}::text")
+        } else if self.kind.is_nested {
             format!("to_json({name})::text")
         } else {
             format!("to_json({name}) #>> '{{}}'")
@@ -159,8 +161,7 @@ impl Table {
 
     /// Whether the log leaves values out of its images: a view that needs one is built anew.
     pub(crate) fn has_long_values(&self) -> bool {
-        let is_left_out = |kind: &Kind| kind.repeated > 1 || kind.sql == "jsonb[]";
-        self.columns.iter().any(|column| is_left_out(column.kind))
+        self.columns.iter().any(|column| column.kind.repeated > 1)
     }
 
     /// The table that the tests of certain sizes use: every order that the server evaluates itself, and

@@ -95,9 +95,9 @@ async fn facets_follow_and_can_be_expanded() {
     server.stop().await;
 }
 
-/// What of a change cannot be read back by PostgreSQL (JSON in an array, an extension's type) is either a value or none.
+/// What is told as its type's own text (JSON in an array, hstore) is either a value or none.
 #[tokio::test]
-async fn values_that_do_not_read_back_are_counted() {
+async fn values_told_as_their_own_texts_are_counted() {
     let database = TestDatabase::new().await;
     let lists = "CREATE EXTENSION hstore;
         CREATE TABLE lists (id int PRIMARY KEY, list jsonb[], pairs hstore);

@@ -7,7 +7,7 @@ use protocol::ResetReason;
 use view_index::{Side, TableChanges};
 
 use crate::db::catalog::Catalog;
-use crate::db::decode::image_row;
+use crate::db::images::image_row;
 use crate::db::log::{LogEntry, LogOp};
 
 /// The log's rows of the `complete` tables, grouped by table, with their images read. What each row is at the end is still

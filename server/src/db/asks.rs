@@ -145,14 +145,14 @@ pub async fn placements(
     ask_placements(pool, sql, &[texts, bounds], Some(sql_type)).await
 }
 
-/// The same for arrays and composites, which `width_bucket` does not take: the bounds are sorted in with
-/// the new ones.
+/// The same for arrays, composites and types with operators of other names: the bounds are sorted in with
+/// the new ones. With the type it is said whether its values are read [from records](ColumnDef::from_record).
 ///
 /// # Errors
 /// If PostgreSQL cannot order them.
-pub async fn nested_placements(
+pub async fn sorted_placements(
     pool: &PgPool,
-    sql_type: &str,
+    (sql_type, from_record): (&str, bool),
     collation: Option<&str>,
     texts: &[String],
     bounds: &[String],
@@ -160,20 +160,27 @@ pub async fn nested_placements(
     let collate = collation
         .map(|name| format!(" COLLATE {name}"))
         .unwrap_or_default();
+    let (value, read) = if from_record {
+        let record = format!(
+            ", json_to_record(json_build_object('value', n.text::json)) AS read (value {sql_type})"
+        );
+        ("read.value".to_owned(), record)
+    } else {
+        (format!("n.text::{sql_type}"), String::new())
+    };
     let sql = format!(
         "SELECT text, bucket, equals_bound, place \
            FROM (SELECT text, nth, \
                         (max(nth) OVER (ORDER BY value))::int4 AS bucket, \
                         bool_or(nth > 0) OVER (PARTITION BY value) AS equals_bound, \
                         dense_rank() OVER (ORDER BY value) AS place \
-                   FROM (SELECT n.text, n.nth, read.value{collate} AS value \
+                   FROM (SELECT n.text, n.nth, {value}{collate} AS value \
                            FROM (SELECT DISTINCT text COLLATE \"C\" AS text, 0::int8 AS nth \
                                    FROM unnest($1::text[]) AS text \
                                  UNION ALL \
                                  SELECT b.text, b.nth \
-                                   FROM unnest($2::text[]) WITH ORDINALITY AS b (text, nth)) n, \
-                                json_to_record(json_build_object('value', n.text::json)) \
-                                  AS read (value {sql_type})) AS known) AS placed \
+                                   FROM unnest($2::text[]) WITH ORDINALITY AS b (text, nth)) n{read}) \
+                        AS known) AS placed \
           WHERE nth = 0"
     );
     ask_placements(pool, sql, &[texts, bounds], None).await

@@ -44,12 +44,7 @@ impl Constant<'_> {
         };
         match self {
             Self::Value(column, text) => {
-                let cast = format!("to_json({}::{})", param(text), column.sql_type);
-                vec![if column.nested {
-                    format!("{cast}::text")
-                } else {
-                    format!("{cast} #>> '{{}}'")
-                }]
+                vec![column.told(&format!("{}::{}", param(text), column.sql_type))]
             }
             Self::Elements(column, texts) => {
                 let list: Vec<String> = texts.iter().map(|text| param(text)).collect();

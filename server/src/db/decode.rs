@@ -1,7 +1,8 @@
 //! Rows as PostgreSQL's `to_json` writes them, read into [`TableRow`]s.
 //!
 //! The change log's images and the rows that queries return go through the same two functions (`to_json`
-//! there, [`row_from_json`] here) under the same settings, so the same value always has the same bytes.
+//! there, [`row_from_json`] here) under the same settings, so the same value always has the same bytes. What `to_json`
+//! does not write so that it can be read back is told as its type's own text, by both.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -27,21 +28,40 @@ pub fn row_sql(table: &TableDef, row: &str) -> String {
 /// The same for a row that has only these columns. JSON's own null in a `json` column is the same to `to_json`
 /// as SQL's `NULL`, so the places of those stand before the row: `3,7,{…}`.
 pub fn part_sql(table: &TableDef, columns: impl IntoIterator<Item = usize>, row: &str) -> String {
-    let columns = columns.into_iter().map(|at| (at, &table.columns[at]));
+    let columns: Vec<usize> = columns.into_iter().collect();
     let nulls: Vec<String> = columns
+        .iter()
+        .map(|&at| (at, &table.columns[at]))
         .filter(|(_, column)| column.is_json() && column.shown.nullable)
         .map(|(at, column)| {
             let name = &column.sql_name;
             format!("CASE json_typeof({row}.{name}::json) WHEN 'null' THEN '{at},' END")
         })
         .collect();
-    let whole = format!("to_json({row}.*)::text");
+    let whole = whole_sql(table, &columns, row);
     if nulls.is_empty() {
         return whole;
     }
     format!(
         "array_to_string(ARRAY[{}], '') || {whole}",
         nulls.join(", ")
+    )
+}
+
+/// SQL for the row as JSON, with the own texts of what is told so.
+fn whole_sql(table: &TableDef, columns: &[usize], row: &str) -> String {
+    let columns = columns.iter().map(|&at| &table.columns[at]);
+    if columns.clone().all(|column| !column.worded) {
+        return format!("to_json({row}.*)::text");
+    }
+    let cell = |column: &ColumnDef| {
+        let name = &column.sql_name;
+        format!("{} AS {name}", column.in_json(&format!("{row}.{name}")))
+    };
+    let cells: Vec<String> = columns.map(cell).collect();
+    format!(
+        "(SELECT to_json(told.*)::text FROM (SELECT {}) AS told)",
+        cells.join(", ")
     )
 }
 
@@ -73,122 +93,13 @@ pub fn key_from_json(table: &TableDef, json: &str) -> Result<RowKey, DecodeError
     Ok(values.collect::<Result<Vec<_>, _>>()?.into())
 }
 
-/// Reads an image of the change log. What it does not tell counts as left out, and what depends on it is asked
-/// of the table: values of types that do not read back what `to_json` wrote, and nulls in a `json` column that may
-/// be `NULL`, unless `Image` says which of the two they are.
-///
-/// # Errors
-/// See [`row_from_json`].
-pub fn image_row(table: &TableDef, text: &str) -> Result<TableRow, DecodeError> {
-    let image = Image::read(text)?;
-    let RowRead { mut row, places } = read_row(table, image.row)?;
-    let columns = table.columns.iter().enumerate();
-    let unclear: Vec<usize> = columns
-        .filter(|&(at, column)| column.is_json() && row.cells[at].is_null())
-        .map(|(at, _)| at)
-        .collect();
-    match image.nulls {
-        _ if unclear.is_empty() => {}
-        Nulls::Unclear => unclear.iter().for_each(|&at| omit(&mut row, at)),
-        Nulls::AreMissing => {}
-        Nulls::Record(record) => {
-            let fields: Vec<&str> = fields(&record).collect();
-            if fields.len() != places.len() {
-                return Err(unfit("a record of another length"));
-            }
-            for (at, field) in places.into_iter().zip(fields) {
-                if field == "null" && unclear.contains(&at) {
-                    row.cells[at] = json_null();
-                }
-            }
-        }
-    }
-    omit_unreadable(table, &mut row);
-    Ok(row)
-}
-
-/// Reads a changed row as it is now: all of it is shown, but conditions cannot be asked about what does not read
-/// back.
-///
-/// # Errors
-/// See [`row_from_json`].
-pub fn current_row(table: &TableDef, text: &str) -> Result<TableRow, DecodeError> {
-    let mut row = row_from_json(table, text)?;
-    omit_unreadable(table, &mut row);
-    Ok(row)
-}
-
-/// An image as the log holds it: a row; or, in an array, a row whose nulls are all missing values; or that row and
-/// the same as PostgreSQL writes a record, which tells a missing value from JSON's own null.
-struct Image<'a> {
-    row: &'a str,
-    nulls: Nulls,
-}
-
-enum Nulls {
-    Unclear,
-    AreMissing,
-    Record(String),
-}
-
-impl<'a> Image<'a> {
-    fn read(text: &'a str) -> Result<Self, DecodeError> {
-        if !text.starts_with('[') {
-            let nulls = Nulls::Unclear;
-            return Ok(Self { row: text, nulls });
-        }
-        let parts: Vec<&RawValue> = serde_json::from_str(text)?;
-        let nulls = match parts.get(1) {
-            None => Nulls::AreMissing,
-            Some(record) => Nulls::Record(serde_json::from_str(record.get())?),
-        };
-        let row = parts
-            .first()
-            .ok_or_else(|| unfit("an image without a row"))?;
-        let row = row.get();
-        Ok(Self { row, nulls })
-    }
-}
-
-/// The fields of a record as PostgreSQL writes it, `(1,,"a ""b""")`, quoted as they are there; one that is
-/// missing is empty.
-fn fields(record: &str) -> impl Iterator<Item = &str> {
-    let inner = record.strip_prefix('(').unwrap_or(record);
-    let inner = inner.strip_suffix(')').unwrap_or(inner);
-    let mut is_quoted = false;
-    // A quote inside is doubled, which ends and begins quoting at once.
-    inner.split(move |c| {
-        is_quoted ^= c == '"';
-        c == ',' && !is_quoted
-    })
-}
-
-fn unfit(what: &str) -> DecodeError {
+pub(super) fn unfit(what: &str) -> DecodeError {
     use serde::de::Error;
     DecodeError(serde_json::Error::custom(what))
 }
 
-fn json_null() -> Value {
+pub(super) fn json_null() -> Value {
     Value::text("null")
-}
-
-fn omit_unreadable(table: &TableDef, row: &mut TableRow) {
-    for (at, column) in table.columns.iter().enumerate() {
-        // That there is no value is known.
-        if !column.reads_back && !row.cells[at].is_null() {
-            omit(row, at);
-        }
-    }
-}
-
-fn omit(row: &mut TableRow, column: usize) {
-    let mut omitted = std::mem::take(&mut row.omitted).into_vec();
-    if let Ok(column) = u32::try_from(column)
-        && let Err(at) = omitted.binary_search(&column)
-    {
-        omitted.insert(at, column);
-    }
-    row.omitted = omitted.into();
 }
 
 /// The key of a row with these cells.
@@ -202,12 +113,12 @@ pub fn row_key(table: &TableDef, cells: &[Value]) -> RowKey {
 }
 
 /// A row, and the places of its columns in the order in which they were written.
-struct RowRead {
-    row: TableRow,
-    places: Vec<usize>,
+pub(super) struct RowRead {
+    pub(super) row: TableRow,
+    pub(super) places: Vec<usize>,
 }
 
-fn read_row(table: &TableDef, json: &str) -> Result<RowRead, DecodeError> {
+pub(super) fn read_row(table: &TableDef, json: &str) -> Result<RowRead, DecodeError> {
     let mut reader = serde_json::Deserializer::from_str(json);
     let read = RowSeed(table).deserialize(&mut reader)?;
     reader.end()?;
@@ -296,16 +207,18 @@ fn value_from_json(column: &ColumnDef, json: &str) -> Result<Value, serde_json::
             "\"-Infinity\"" => Value::Float(f64::NEG_INFINITY),
             _ => Value::Float(serde_json::from_str(json)?),
         },
-        _ if !column.nested && json.starts_with('"') => Value::Text(serde_json::from_str(json)?),
+        _ if !column.is_nested() && json.starts_with('"') => {
+            Value::Text(serde_json::from_str(json)?)
+        }
         _ => Value::Text(json.to_owned()),
     })
 }
 
-/// A row as JSON again, for [`record_sql`]: JSON as a string of its text, without what does not read back.
+/// A row as JSON again, for [`record_sql`]: JSON as a string of its text.
 pub fn row_to_json(table: &TableDef, row: &TableRow) -> String {
     let mut json = String::from("{");
     for (column, value) in table.columns.iter().zip(&row.cells) {
-        if value.is_null() || !column.reads_back {
+        if value.is_null() {
             continue;
         }
         if json.len() > 1 {
@@ -314,7 +227,7 @@ pub fn row_to_json(table: &TableDef, row: &TableRow) -> String {
         json.push_str(&serde_json::Value::from(column.name.as_str()).to_string());
         json.push(':');
         match value {
-            Value::Text(text) if column.from_record => json.push_str(text),
+            Value::Text(text) if column.from_record() => json.push_str(text),
             Value::Text(text) => json.push_str(&serde_json::Value::from(text.as_str()).to_string()),
             Value::Float(float) if !float.is_finite() => json.push_str(&format!("\"{value}\"")),
             _ => json.push_str(&value.to_string()),
@@ -326,8 +239,7 @@ pub fn row_to_json(table: &TableDef, row: &TableRow) -> String {
 
 /// SQL for the row that a JSON text (SQL too) of [`row_to_json`] describes, as it stands behind `FROM`.
 pub fn record_sql(table: &TableDef, json: &str) -> String {
-    let is_plain =
-        |column: &ColumnDef| column.reads_back && !column.is_json() && !column.refuses_null;
+    let is_plain = |column: &ColumnDef| !column.is_json() && !column.refuses_null;
     if table.columns.iter().all(is_plain) {
         let name = &table.sql_name;
         return format!("json_populate_record(NULL::{name}, {json}::json)");
@@ -336,10 +248,6 @@ pub fn record_sql(table: &TableDef, json: &str) -> String {
     let (mut shown, mut read) = (Vec::new(), Vec::new());
     for column in &table.columns {
         let (name, sql_type) = (&column.sql_name, &column.sql_type);
-        if !column.reads_back {
-            shown.push(format!("NULL::{sql_type} AS {name}"));
-            continue;
-        }
         let collate = column.collation.as_ref();
         let collate = collate.map_or_else(String::new, |name| format!(" COLLATE {name}"));
         if is_plain(column) {
@@ -371,26 +279,4 @@ pub fn rows_from_json(
     rows.iter()
         .map(|json| row_from_json(table, json).map(Arc::new))
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_record_falls_into_its_fields() {
-        let split = |record| fields(record).collect::<Vec<_>>();
-        assert_eq!(split("(1,,null)"), ["1", "", "null"]);
-        assert_eq!(
-            split(r#"("a ""b"", c",null,"null","{""a"": null}",)"#),
-            [
-                r#""a ""b"", c""#,
-                "null",
-                r#""null""#,
-                r#""{""a"": null}""#,
-                ""
-            ]
-        );
-        assert_eq!(split("()"), [""]);
-    }
 }

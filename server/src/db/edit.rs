@@ -40,7 +40,7 @@ pub async fn compare_and_set(
     value: &Value,
 ) -> Result<Edited, sqlx::Error> {
     let def = &table.columns[column];
-    let held = canonical_text(def);
+    let held = def.told(&format!("t.{}", def.sql_name));
     let new = input(def);
     let expected_text = expected_text(def);
     let keys = table.key.iter().enumerate();
@@ -57,7 +57,7 @@ pub async fn compare_and_set(
     let place = place.join(" AND ");
     let update = format!(
         "UPDATE {} AS t SET {} = {new} \
-         WHERE {place} AND ({held}) COLLATE \"C\" IS NOT DISTINCT FROM {expected_text} \
+         WHERE {place} AND {held} COLLATE \"C\" IS NOT DISTINCT FROM {expected_text} \
          RETURNING pg_current_xact_id()::text",
         table.sql_name, def.sql_name,
     );
@@ -96,7 +96,7 @@ async fn theirs(
 ) -> Result<Edited, sqlx::Error> {
     let sql = format!(
         "SELECT {} FROM {} AS t WHERE {place} AND ($1::text IS NULL) AND ($2::text IS NULL)",
-        canonical_text(def),
+        def.told(&format!("t.{}", def.sql_name)),
         table.sql_name,
     );
     let mut query = sqlx::query(AssertSqlSafe(sql))
@@ -115,27 +115,16 @@ async fn theirs(
     }))
 }
 
-/// SQL for the cell's text as rows are written.
-fn canonical_text(def: &ColumnDef) -> String {
-    let json = format!("to_json(t.{})", def.sql_name);
-    if def.nested {
-        format!("{json}::text")
-    } else {
-        format!("({json} #>> '{{}}')")
-    }
-}
-
 /// SQL for what the client saw: `$2`. A float is written by PostgreSQL first (1e-05), since others write
 /// the same number otherwise (0.00001).
 fn expected_text(def: &ColumnDef) -> String {
     if def.shown.kind == ColumnKind::Float {
-        return format!("(to_json($2::text::{}) #>> '{{}}')", def.sql_type);
+        return def.told(&def.read("$2::text"));
     }
     "$2::text".to_owned()
 }
 
-/// SQL for the new value: `$1` as the column's type. Arrays and composites are written as they are shown,
-/// as JSON.
+/// SQL for the new value: `$1` as the column's type. It is written as it is shown, arrays and composites as JSON.
 fn input(def: &ColumnDef) -> String {
     def.read("$1::text")
 }

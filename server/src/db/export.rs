@@ -251,8 +251,7 @@ fn cell_text(def: &ColumnDef) -> String {
         | ColumnKind::Json
         | ColumnKind::Enum => format!("{name}::text"),
         ColumnKind::Text if is_plain_text => format!("{name}::text"),
-        _ if def.nested => format!("to_json({name})::text"),
-        _ => format!("to_json({name}) #>> '{{}}'"),
+        _ => def.told(&name),
     }
 }
 

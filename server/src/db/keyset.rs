@@ -42,12 +42,13 @@ impl Place {
     }
 }
 
-/// Whether one comparison of rows serves the whole order: one direction, no `NULL`s.
+/// Whether one comparison of rows serves the whole order: one direction, no `NULL`s, the usual operators.
 pub fn is_uniform(table: &TableDef, order: &[OrderColumn]) -> bool {
     let descending = order.first().is_some_and(|by| by.descending);
-    order
-        .iter()
-        .all(|by| by.descending == descending && !table.columns[by.column].shown.nullable)
+    order.iter().all(|by| {
+        let def = &table.columns[by.column];
+        by.descending == descending && !def.shown.nullable && def.operators.is_none()
+    })
 }
 
 /// The rows behind a place, in the view's order, as conditions that exclude each other; in each, the rows
@@ -84,7 +85,12 @@ pub fn before(table: &TableDef, order: &[OrderColumn], place: &Place) -> Conditi
     let def = &table.columns[by.column];
     let operator = if by.descending { ">=" } else { "<=" };
     let range = Condition {
-        sql: format!("t.{} {operator} {}", def.sql_name, def.read("$1::text")),
+        sql: format!(
+            "t.{} {} {}",
+            def.sql_name,
+            def.operator(operator),
+            def.read("$1::text")
+        ),
         params: vec![text.clone()],
         ..Condition::default()
     };
@@ -132,7 +138,12 @@ fn against(table: &TableDef, by: &OrderColumn, operator: &str, text: Option<&str
     let def = &table.columns[by.column];
     match text {
         Some(text) => Condition {
-            sql: format!("t.{} {operator} {}", def.sql_name, def.read("$1::text")),
+            sql: format!(
+                "t.{} {} {}",
+                def.sql_name,
+                def.operator(operator),
+                def.read("$1::text")
+            ),
             params: vec![text.to_owned()],
             ..Condition::default()
         },

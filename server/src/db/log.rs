@@ -6,7 +6,7 @@ use tokio_postgres::{Client, Row, Statement};
 use view_index::{RowKey, Snapshot, Xid};
 
 use super::catalog::TableDef;
-use super::decode::{DecodeError, current_row, row_sql};
+use super::decode::{DecodeError, row_from_json, row_sql};
 use super::pool::fixed_settings;
 use super::wire::{FullXid, JsonText, UnixMicros};
 
@@ -225,7 +225,7 @@ impl LogReader {
         let rows = self.client.query(statement, &params).await?;
         let mut current = Vec::with_capacity(rows.len());
         for row in &rows {
-            current.push(current_row(table, row.try_get(0)?)?);
+            current.push(row_from_json(table, row.try_get(0)?)?);
         }
         Ok(current)
     }

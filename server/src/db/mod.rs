@@ -14,6 +14,7 @@ pub mod decode;
 pub mod edit;
 pub mod explain;
 pub mod export;
+pub mod images;
 pub mod indexes;
 pub mod keyset;
 pub mod log;

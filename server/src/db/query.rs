@@ -31,7 +31,7 @@ impl Condition {
             let value = values.first().map(String::as_str).unwrap_or_default();
             vec![format!("{prefix}{}%", escape_like(value))]
         };
-        let compare = |operator: &str| format!("{name} {operator} {}", typed(1));
+        let compare = |operator: &str| format!("{name} {} {}", def.operator(operator), typed(1));
         // Lists of elements are written as PostgreSQL writes an array, not as rows show one.
         let literal = |operator: &str| format!("{name} {operator} $1::text::{}", def.sql_type);
         let (sql, params) = match op {
@@ -42,7 +42,13 @@ impl Condition {
             FilterOp::Gt => (compare(">"), values.to_vec()),
             FilterOp::Ge => (compare(">="), values.to_vec()),
             FilterOp::Between => (
-                format!("{name} BETWEEN {} AND {}", typed(1), typed(2)),
+                format!(
+                    "{name} {} {} AND {name} {} {}",
+                    def.operator(">="),
+                    typed(1),
+                    def.operator("<="),
+                    typed(2)
+                ),
                 values.to_vec(),
             ),
             FilterOp::In => {

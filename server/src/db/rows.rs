@@ -234,8 +234,9 @@ impl Source<'_> {
         let first = filter.params.len() + 1;
         let column = |(nth, &column): (usize, &usize)| {
             let def = &table.columns[column];
-            let list = format!("${}::text[]::{}[]", first + nth, def.sql_type);
-            (list, format!("t.{name} = k.k{nth}", name = def.sql_name))
+            let list = format!("${}::text[]", first + nth);
+            let value = def.read(&format!("k.k{nth}"));
+            (list, format!("t.{} = {value}", def.sql_name))
         };
         let (lists, joined): (Vec<String>, Vec<String>) =
             table.key.iter().enumerate().map(column).unzip();

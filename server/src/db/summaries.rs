@@ -164,11 +164,7 @@ fn groups(
         match &key.bounds {
             None => {
                 inner.push(format!("{name} AS k{at}"));
-                shown.push(if def.is_json() {
-                    format!("g.k{at}::text")
-                } else {
-                    format!("to_json(g.k{at}) #>> '{{}}'")
-                });
+                shown.push(def.told(&format!("g.k{at}")));
             }
             Some(bounds) => {
                 params.push(Param::List(bounds.clone()));
@@ -255,7 +251,7 @@ fn extreme_sql(value: &str, def: &ColumnDef, descending: bool) -> String {
         ColumnKind::Uuid | ColumnKind::Bytes => {
             format!("{function}({value}::text COLLATE \"C\")")
         }
-        _ => format!("to_json({function}({value})) #>> '{{}}'"),
+        _ => def.told(&format!("{function}({value})")),
     }
 }
 
@@ -278,10 +274,11 @@ fn best(
     let condition = condition_sql(condition, params);
     let is_there = def.is_not_null(&value);
     format!(
-        "(SELECT {nth}, ARRAY[]::text[], ARRAY(SELECT to_json(b.v) #>> '{{}}' \
+        "(SELECT {nth}, ARRAY[]::text[], ARRAY(SELECT {told} \
          FROM (SELECT {value} AS v FROM {} AS t WHERE ({condition}) AND {is_there} \
          ORDER BY 1 {direction} LIMIT {limit}) AS b ORDER BY b.v {direction}))",
         table.sql_name,
+        told = def.told("b.v"),
     )
 }
 
@@ -306,8 +303,7 @@ pub async fn ranges(
             }
             _ => format!("isfinite({name})"),
         };
-        let end =
-            |function| format!("to_json({function}({name}) FILTER (WHERE {is_finite})) #>> '{{}}'");
+        let end = |function| def.told(&format!("{function}({name}) FILTER (WHERE {is_finite})"));
         format!("{}, {}", end("min"), end("max"))
     });
     let sql = format!(

@@ -32,6 +32,8 @@ pub struct Answers {
 struct Domain {
     sql_type: String,
     collation: Option<String>,
+    /// Whether `width_bucket` does not take it.
+    is_sorted_in: bool,
     /// See [`ColumnDef::from_record`].
     from_record: bool,
 }
@@ -45,8 +47,9 @@ impl Domain {
         bounds: &[String],
     ) -> Result<Vec<Placement>, sqlx::Error> {
         let (sql_type, collation) = (&self.sql_type, self.collation.as_deref());
-        if self.from_record {
-            asks::nested_placements(pool, sql_type, collation, texts, bounds).await
+        if self.is_sorted_in {
+            let of = (sql_type.as_str(), self.from_record);
+            asks::sorted_placements(pool, of, collation, texts, bounds).await
         } else {
             asks::placements(pool, sql_type, collation, texts, bounds).await
         }
@@ -129,7 +132,8 @@ impl Answers {
             let domain = Domain {
                 sql_type: sql_type.to_owned(),
                 collation: collation.map(ToOwned::to_owned),
-                from_record: column.from_record,
+                is_sorted_in: column.has_parts() || column.operators.is_some(),
+                from_record: column.from_record(),
             };
             let known = self.domains.iter().position(|known| *known == domain);
             let at = known.unwrap_or_else(|| {

@@ -21,15 +21,16 @@ pub struct ColumnDef {
     pub ordering: Ordering,
     /// Whether it is `jsonb`, or a domain over it.
     pub is_jsonb: bool,
-    /// Whether `to_json` nests its values (arrays, composites, json) rather than writing a string.
-    pub nested: bool,
+    /// Whether its values have elements.
+    pub is_array: bool,
     /// Whether its values have fields: one whose fields are all NULL is not NULL itself, though `IS NULL` says so.
     pub is_composite: bool,
-    /// Whether only `json_to_record` reads what `to_json` wrote (arrays, composites).
-    pub from_record: bool,
-    /// Whether what `to_json` wrote can be read back at all: not if it called a cast (`hstore`), nor JSON inside of
-    /// arrays and composites, where a null can be JSON's own or a missing value.
-    pub reads_back: bool,
+    /// Whether its values are told as its type's own texts, because what `to_json` writes of them cannot be read back:
+    /// it calls a cast (`hstore`), or there is JSON inside of arrays and composites, where a null can be JSON's own or a
+    /// missing value.
+    pub worded: bool,
+    /// What its type calls `<`, `<=`, `>=` and `>`, if it calls them otherwise (`hstore`).
+    pub operators: Option<Vec<String>>,
     /// Whether its type is a domain that refuses `NULL`, which the column may hold all the same.
     pub refuses_null: bool,
     /// Whether an `INSERT` may name it.
@@ -72,8 +73,14 @@ pub(super) fn column_def(row: &PgRow) -> Result<ColumnDef, sqlx::Error> {
     let type_type: String = row.try_get("type_type")?;
     let category: String = row.try_get("category")?;
     let kind = column_kind(base, &type_type, &category);
-    let is_composite = type_type == "c";
-    let from_record = kind == ColumnKind::Array || is_composite;
+    let is_array = kind == ColumnKind::Array;
+    let worded = row.try_get("worded")?;
+    // Where clients are told of an array, they expect JSON.
+    let kind = if worded && is_array {
+        ColumnKind::Other
+    } else {
+        kind
+    };
     let has_order: bool = row.try_get("has_order")?;
     let collation: Option<String> = row.try_get("collation")?;
     let ordering = if has_order {
@@ -87,10 +94,10 @@ pub(super) fn column_def(row: &PgRow) -> Result<ColumnDef, sqlx::Error> {
         sql_type: row.try_get("sql_type")?,
         collation,
         is_jsonb: base == JSONB,
-        is_composite,
-        nested: from_record || kind == ColumnKind::Json,
-        from_record,
-        reads_back: row.try_get("reads_back")?,
+        is_array,
+        is_composite: type_type == "c",
+        worded,
+        operators: row.try_get("operators")?,
         refuses_null: row.try_get("refuses_null")?,
         insertable: row.try_get("insertable")?,
         equal_is_same_text: kind == ColumnKind::Text
@@ -117,6 +124,49 @@ impl ColumnDef {
         self.shown.kind == ColumnKind::Json
     }
 
+    /// What its type calls an operator that others call so.
+    pub fn operator<'a>(&'a self, usual: &'a str) -> &'a str {
+        let nth = COMPARISONS.iter().position(|operator| *operator == usual);
+        let own = self.operators.as_deref().zip(nth);
+        own.and_then(|(own, nth)| own.get(nth))
+            .map_or(usual, String::as_str)
+    }
+
+    /// Whether its values are made of others.
+    pub fn has_parts(&self) -> bool {
+        self.is_array || self.is_composite
+    }
+
+    /// Whether only `json_to_record` reads what is told of its values.
+    pub fn from_record(&self) -> bool {
+        self.has_parts() && !self.worded
+    }
+
+    /// Whether its values are told as JSON, nested where it stands in JSON itself.
+    pub fn is_nested(&self) -> bool {
+        self.from_record() || self.is_json()
+    }
+
+    /// SQL for the text as which a value of it (SQL too) is told: what `to_json` writes, without the quotes of a string.
+    pub fn told(&self, value: &str) -> String {
+        if self.worded {
+            format!("({value})::text")
+        } else if self.is_nested() {
+            format!("to_json({value})::text")
+        } else {
+            format!("(to_json({value}) #>> '{{}}')")
+        }
+    }
+
+    /// SQL for what `to_json` is given in place of a value of it (SQL too).
+    pub fn in_json(&self, value: &str) -> String {
+        if self.worded {
+            format!("{value}::text")
+        } else {
+            value.to_owned()
+        }
+    }
+
     /// SQL for whether a value of it (SQL too) is missing.
     pub fn is_null(&self, value: &str) -> String {
         if self.is_composite {
@@ -137,7 +187,7 @@ impl ColumnDef {
 
     /// SQL for the value whose canonical text `text` (SQL too) is: the column's type reads it back.
     pub fn read(&self, text: &str) -> String {
-        if self.from_record {
+        if self.from_record() {
             let sql_type = &self.sql_type;
             return format!(
                 "(SELECT read.value FROM json_to_record(json_build_object('value', {text}::json)) \
@@ -148,6 +198,8 @@ impl ColumnDef {
     }
 }
 
+/// In the order of [`ColumnDef::operators`].
+const COMPARISONS: [&str; 4] = ["<", "<=", ">=", ">"];
 const BPCHAR: u32 = 1042;
 const JSONB: u32 = 3802;
 

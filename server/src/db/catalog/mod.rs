@@ -246,14 +246,14 @@ fn table_def(
     let kind = table_kind(row.try_get("kind")?);
     let numbers: Option<Vec<i16>> = row.try_get("key")?;
     let place = |number: &i16| columns.iter().position(|(known, _)| known == number);
-    // A key that the role cannot read in full, or of arrays or composites, is none.
+    // A key that the role cannot read in full, or of arrays or composites as JSON, is none.
     let key: Vec<usize> = numbers
         .and_then(|numbers| numbers.iter().map(place).collect::<Option<_>>())
         .unwrap_or_default();
     let mut columns: Vec<ColumnDef> = columns.into_iter().map(|(_, column)| column).collect();
     let is_fit = |&at: &usize| {
         let column: &ColumnDef = &columns[at];
-        column.ordering != Ordering::None && !column.from_record
+        column.ordering != Ordering::None && !column.from_record()
     };
     let key = if key.iter().all(is_fit) {
         key

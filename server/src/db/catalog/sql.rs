@@ -72,24 +72,25 @@ SELECT c.oid::int8 AS table_oid,
 
 /// The columns of the tables `$1` that the role may read.
 ///
-/// `part` finds what each type is made of: it has an order if all its parts have, and if `to_json` writes its
-/// values in a way that can be read back: not JSON inside of others, whose own null looks like a missing
-/// element, and not what somebody made a cast to `json` for.
+/// `part` finds what each type is made of: it has an order if all its parts have, and its values are told as its
+/// own texts if `to_json` does not write them in a way that can be read back: not JSON inside of others, whose own null
+/// looks like a missing element, and not what somebody made a cast to `json` for. The triggers are chosen by the same
+/// rule (`rowcast.has_worded`). `compared` says what each type with an order of its own calls its comparisons.
 pub(super) const COLUMNS: &str = "
 WITH RECURSIVE
 wanted AS MATERIALIZED (
     SELECT a.* FROM pg_attribute a
      WHERE a.attrelid = ANY ($1::int8[]::oid[]) AND a.attnum > 0 AND NOT a.attisdropped),
-part (root, type) AS (
-    SELECT DISTINCT atttypid, atttypid FROM wanted
+part (root, type, is_inner) AS (
+    SELECT DISTINCT atttypid, atttypid, false FROM wanted
     UNION
-    SELECT part.root, inner_type.oid
+    SELECT part.root, inner_type.oid, part.is_inner OR inner_type.is_inner
       FROM part
       JOIN pg_type t ON t.oid = part.type
      CROSS JOIN LATERAL (
-           SELECT t.typbasetype AS oid WHERE t.typtype = 'd'
-           UNION ALL SELECT t.typelem WHERE t.typcategory = 'A' AND t.typelem <> 0
-           UNION ALL SELECT a.atttypid FROM pg_attribute a
+           SELECT t.typbasetype AS oid, false AS is_inner WHERE t.typtype = 'd'
+           UNION ALL SELECT t.typelem, true WHERE t.typcategory = 'A' AND t.typelem <> 0
+           UNION ALL SELECT a.atttypid, true FROM pg_attribute a
                       WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0
                         AND NOT a.attisdropped) AS inner_type),
 domain_base (root, type) AS (
@@ -104,14 +105,27 @@ ordered AS (
                     OR EXISTS (SELECT FROM pg_opclass o
                                 WHERE o.opcdefault AND o.opcmethod = 403 AND o.opcintype = t.oid)
            ) AS has_order,
-           bool_and(CASE WHEN t.oid IN (114, 3802)
-                         THEN EXISTS (SELECT FROM domain_base b WHERE b.root = part.root AND b.type = t.oid)
-                         ELSE t.typtype = 'c' OR NOT EXISTS (
-                              SELECT FROM pg_cast
-                               WHERE castsource = t.oid AND casttarget = 114 AND castfunc <> 0)
-                    END) AS reads_back
+           -- to_json asks for no cast of PostgreSQL's own types, nor of composites and domains.
+           bool_or(part.is_inner AND t.oid IN (114, 3802)
+                   OR t.oid >= 16384 AND t.typtype NOT IN ('c', 'd') AND EXISTS (
+                      SELECT FROM pg_cast
+                       WHERE castsource = t.oid AND casttarget = 114 AND castfunc <> 0)) AS worded
       FROM part JOIN pg_type t ON t.oid = part.type
-     GROUP BY part.root)
+     GROUP BY part.root),
+compared AS MATERIALIZED (
+    SELECT o.opcintype AS type,
+           bool_or(op.oprname = '=') FILTER (WHERE am.amopstrategy = 3) AS has_equal,
+           CASE WHEN bool_or(op.oprname NOT IN ('<', '<=', '=', '>=', '>'))
+                THEN array_agg(format('OPERATOR(%I.%s)', n.nspname, op.oprname)
+                               ORDER BY am.amopstrategy) FILTER (WHERE am.amopstrategy <> 3)
+           END AS operators
+      FROM pg_opclass o
+      JOIN pg_amop am ON am.amopfamily = o.opcfamily AND am.amoplefttype = o.opcintype
+                     AND am.amoprighttype = o.opcintype
+      JOIN pg_operator op ON op.oid = am.amopopr
+      JOIN pg_namespace n ON n.oid = op.oprnamespace
+     WHERE o.opcdefault AND o.opcmethod = 403
+     GROUP BY o.opcintype)
 SELECT a.attrelid::int8 AS table_oid,
        a.attnum AS number,
        a.attname::text AS name,
@@ -121,8 +135,9 @@ SELECT a.attrelid::int8 AS table_oid,
        base.oid::int8 AS base_oid,
        base.typtype::text AS type_type,
        base.typcategory::text AS category,
-       ordered.has_order AND ordered.reads_back AS has_order,
-       ordered.reads_back,
+       ordered.has_order AND coalesce(compared.has_equal, true) AS has_order,
+       ordered.worded,
+       compared.operators,
        NOT a.attnotnull AS nullable,
        EXISTS (SELECT FROM domain_base d JOIN pg_type dt ON dt.oid = d.type
                 WHERE d.root = a.atttypid AND dt.typnotnull) AS refuses_null,
@@ -144,6 +159,7 @@ SELECT a.attrelid::int8 AS table_oid,
   JOIN domain_base b ON b.root = a.atttypid
   JOIN pg_type base ON base.oid = b.type AND base.typtype <> 'd'
   JOIN ordered ON ordered.root = a.atttypid
+  LEFT JOIN compared ON compared.type = base.oid
   JOIN pg_database d ON d.datname = current_database()
   LEFT JOIN pg_collation co ON co.oid = a.attcollation
   LEFT JOIN pg_namespace cn ON cn.oid = co.collnamespace

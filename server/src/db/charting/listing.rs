@@ -9,6 +9,7 @@ use sqlx::postgres::PgRow;
 use view_index::{ChartBlock, KeySet, RowKey};
 
 use super::{ChartError, Walk, bound, has_int_key, key_bytes, order_columns, order_sql};
+use crate::db::catalog::ColumnDef;
 use crate::db::decode::{key_from_json, row_from_json};
 use crate::db::keyset::behind;
 use crate::db::query::{Condition, order_by};
@@ -22,11 +23,13 @@ impl Walk<'_> {
     ) -> Result<Vec<ChartBlock>, ChartError> {
         let table = self.source.table;
         let is_int = has_int_key(table);
-        let names = table.key.iter().map(|&key| &table.columns[key].sql_name);
+        let columns = table.key.iter().map(|&key| &table.columns[key]);
         let key = if is_int {
+            let names = columns.map(|column| &column.sql_name);
             names.map(|name| format!("s.{name}::int8")).collect()
         } else {
-            let parts: Vec<String> = names.map(|name| format!("s.{name}")).collect();
+            let part = |column: &ColumnDef| column.in_json(&format!("s.{}", column.sql_name));
+            let parts: Vec<String> = columns.map(part).collect();
             format!("json_build_array({})::text", parts.join(", "))
         };
         let start = Condition::join(behind(table, self.source.order, &self.start), false);

@@ -21,7 +21,7 @@ pub fn members(columns: &[Column], table: &TableDef) -> Vec<Member> {
     let nested: HashMap<&str, bool> = table
         .columns
         .iter()
-        .map(|column| (column.name.as_str(), column.nested))
+        .map(|column| (column.name.as_str(), column.is_nested()))
         .collect();
     let inline = |column: &Column| {
         matches!(column.kind, ColumnKind::Json | ColumnKind::Array)

@@ -161,7 +161,7 @@ impl Job {
         Layout {
             title: self.table.bare_name.clone(),
             columns: defs().map(|def| def.shown.clone()).collect(),
-            nested: defs().map(|def| def.nested).collect(),
+            nested: defs().map(|def| def.is_nested()).collect(),
         }
     }
 }

@@ -79,9 +79,7 @@ fn takes(def: &ColumnDef) -> impl Iterator<Item = FilterOp> + '_ {
             def.ordering != Ordering::None
         }
         Op::Contains | Op::StartsWith | Op::Matches | Op::IMatches | Op::IsNull => true,
-        Op::ArrayContains | Op::ArrayContained | Op::Overlaps => {
-            def.shown.kind == ColumnKind::Array
-        }
+        Op::ArrayContains | Op::ArrayContained | Op::Overlaps => def.is_array,
         Op::JsonContains | Op::JsonPath => def.is_jsonb,
         Op::WithinLast | Op::WithinNext => matches!(
             def.shown.kind,

@@ -313,7 +313,7 @@ fn is_number(def: &ColumnDef) -> bool {
 /// Whether PostgreSQL has `min` and `max` for the type, or Rowcast knows another way to ask.
 fn has_extremes(def: &ColumnDef) -> bool {
     def.ordering != Ordering::None
-        && !def.nested
+        && !def.is_nested()
         && !matches!(
             def.shown.kind,
             ColumnKind::Other | ColumnKind::Json | ColumnKind::Array
@@ -403,11 +403,11 @@ async fn key(
 ) -> Result<KeyPlan, Refusal> {
     let column = column(table, &by.column)?;
     let def = &table.columns[column];
-    // A client could not name a group of arrays or composites in a filter.
-    let class = (!def.from_record).then(|| answers.class(def)).flatten();
+    // A client could not name a group of arrays or composites told as JSON in a filter.
+    let class = (!def.from_record()).then(|| answers.class(def)).flatten();
     let Some(class) = class else {
         let others = fitting(table, |def| {
-            def.ordering != Ordering::None && !def.from_record
+            def.ordering != Ordering::None && !def.from_record()
         });
         let message = format!(
             "{:?} is {}, which cannot be grouped by. {others}",
