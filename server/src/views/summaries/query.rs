@@ -202,12 +202,14 @@ async fn choose(
         let nice = nice_bounds(axis, &least, &greatest, count);
         let constants = nice.into_iter().map(|bound| Constant::Value(def, bound));
         let constants: Vec<_> = constants.collect();
-        let bounds = match canonical(&around.pool, &constants, PLAN_TIMEOUT).await {
+        let mut bounds = match canonical(&around.pool, &constants, PLAN_TIMEOUT).await {
             Ok(bounds) => bounds,
             // A round number may be none of the column's type (a domain).
             Err(sqlx::Error::Database(_)) => vec![least],
             Err(error) => return Err(error.into()),
         };
+        // Two round numbers may be one value of the column's type (`real`).
+        bounds.dedup();
         chosen.insert((key.column, count), bounds);
     }
     let bounds = plan.keys.iter().map(|key| match &key.buckets {
