@@ -1,7 +1,7 @@
 //! From PostgreSQL's change log to batches.
 //!
 //! [`listener`] is woken by NOTIFY; [`reader`] reads what it has not seen, in one transaction per batch,
-//! and hands batches on in order; [`current`] adds what rows have become; [`roles`] says when, and which server does it for all; [`attendance`], of which tables. It never looks
+//! and hands batches on in order; `current` adds what rows have become; [`roles`] says when, and which server does it for all; [`attendance`], of which tables. It never looks
 //! at views.
 
 pub mod attendance;
