@@ -126,6 +126,40 @@ async fn values_told_as_their_own_texts_are_counted() {
     server.stop().await;
 }
 
+/// A value that the log leaves out for its size is none of those that it tells of: JSON's null counts, and NULL does not.
+#[tokio::test]
+async fn nulls_of_large_rows_are_told_apart() {
+    let database = TestDatabase::new().await;
+    let documents = "CREATE TABLE documents (id int PRIMARY KEY, body text, said jsonb);
+        INSERT INTO documents SELECT n, repeat('x', 9000), CASE n WHEN 1 THEN NULL WHEN 2 THEN 'null' ELSE '{}' END::jsonb
+            FROM generate_series(1, 3) AS n";
+    database.install(documents, &["documents"]).await;
+    let server = TestServer::start(&database).await;
+    let asked = r#"{"summary":1,"view":{"table":"documents"},"count":1,
+        "aggregates":[{"op":"count"},{"op":"count","column":"said"},{"op":"count","column":"body"}]}"#;
+    let mut viewer = Viewer::open(&server.socket_url(), asked).await;
+    let counts = "SELECT format(': %s %s %s %s', count(*), count(*), count(said), count(body)) FROM documents";
+    let connection = database.connect().await;
+    for change in [
+        "UPDATE documents SET said = 'null' WHERE id = 1",
+        "UPDATE documents SET said = NULL WHERE id = 2",
+        "UPDATE documents SET said = NULL, body = repeat('y', 9000) WHERE id < 3",
+        // Many at once are logged in arrays.
+        "INSERT INTO documents SELECT n, repeat('z', 9000), CASE WHEN n % 2 = 0 THEN 'null'::jsonb END
+            FROM generate_series(4, 60) AS n",
+        "UPDATE documents SET said = CASE WHEN said IS NULL THEN 'null'::jsonb END WHERE id % 3 > 0",
+        "DELETE FROM documents WHERE said IS NULL",
+    ] {
+        database.execute(change).await;
+        let row = connection.query_one(counts, &[]).await.unwrap();
+        let expected: String = row.get(0);
+        viewer
+            .until(change, |replica| replica.texts() == [expected.as_str()])
+            .await;
+    }
+    server.stop().await;
+}
+
 /// Whether two texts are one group is the collation's business.
 #[tokio::test]
 async fn equal_is_what_postgres_calls_equal() {
