@@ -155,8 +155,8 @@ impl Stage {
         let postgres = Postgres::start(setting.durable, None).await?;
         fill(&postgres.database_url, setting.products).await?;
         let raw = format!(
-            "CREATE TABLE bench_raw (id bigint PRIMARY KEY, number bigint NOT NULL); \
-             INSERT INTO bench_raw SELECT id, 0 FROM generate_series(0, {RAW_ROWS} - 1) AS id"
+            "CREATE TABLE public.bench_raw (id bigint PRIMARY KEY, number bigint NOT NULL); \
+             INSERT INTO public.bench_raw SELECT id, 0 FROM generate_series(0, {RAW_ROWS} - 1) AS id"
         );
         for statement in [raw.as_str(), "VACUUM ANALYZE", "CHECKPOINT"] {
             postgres.client.batch_execute(statement).await?;

@@ -73,7 +73,7 @@ impl Statements {
             .await?,
             notify: client
                 .prepare(
-                    "WITH changed AS (UPDATE bench_raw SET number = $2::int8 WHERE id = $1::int8) \
+                    "WITH changed AS (UPDATE public.bench_raw SET number = $2::int8 WHERE id = $1::int8) \
                      SELECT pg_current_xact_id()::text, pg_notify('bench_raw', $2::int8::text)",
                 )
                 .await?,
