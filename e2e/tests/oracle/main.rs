@@ -27,6 +27,7 @@ mod stage;
 mod statements;
 mod summarizer;
 mod table;
+mod values;
 mod views;
 mod writers;
 
