@@ -25,8 +25,9 @@ const OPENING: usize = 16;
 /// What ten thousand windows may take to be told.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the server says to PostgreSQL whether or not anything changed: looks at the log, and housekeeping.
-const ALWAYS: [&str; 8] = [
+/// What the server says to PostgreSQL whether or not anything changed: looks at the log, and housekeeping; and what its
+/// driver asks when a connection meets a type for the first time.
+const ALWAYS: [&str; 9] = [
     "BEGIN",
     "COMMIT",
     "SET LOCAL",
@@ -35,6 +36,7 @@ const ALWAYS: [&str; 8] = [
     "pg_try_advisory",
     "SELECT pg_current_snapshot()::text$",
     "SELECT 1$",
+    "SELECT pg_type.oid,",
 ];
 
 #[tokio::test]
